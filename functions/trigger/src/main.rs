@@ -1,0 +1,2 @@
+//! trigger
+fn main() {}

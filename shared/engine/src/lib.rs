@@ -1,0 +1,24 @@
+//! The flow of one delivery to its outcome, and everything that finishes what a delivery left open.
+//!
+//! Promises: every receipt and every decision ends in one recorded outcome; whatever happens between two
+//! instructions, at most one run exists for each decision and none is lost. The proof travels in types:
+//! `Receipt` → `AuthenticatedReceipt` → `VerifiedEvent` → `Decision` → `LaunchPlan` → `Launched`.
+//! Does not: know HTTP, Google, SQL or the wall clock; those are the ports in `ports`.
+
+mod attempt;
+mod comparison;
+mod gate;
+mod judge;
+pub mod ports;
+mod receipt;
+mod records;
+mod replay;
+mod retry;
+mod sweep;
+
+pub use receipt::{AuthenticatedReceipt, Receipt};
+pub use records::{
+    Admission, Admitted, AttemptRecord, CallSummary, Claim, Claimed, Command, CommandId, CommandKind,
+    CommandRecord, DecisionRecord, Durability, EventFilter, EventRecord, EventSummary, Fence, Known, Page,
+    Progress, ReceiptRecord, Recorded, Redecision, Run, StoredEvent,
+};

@@ -1,0 +1,82 @@
+//! The durable record.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use launchgate_statement::EventId;
+use launchgate_triggers::LaunchId;
+
+use crate::{
+    Admission, Admitted, Claim, Command, CommandId, CommandRecord, DecisionRecord, Durability, EventFilter,
+    EventSummary, Fence, Page, Progress, ReceiptRecord, Recorded, Redecision, StoredEvent,
+};
+
+/// The durable record of receipts, events, decisions and commands. Its own clock is the only one that
+/// leases and delays are measured by, so holders need not agree on the time.
+///
+/// Every `Ok` means durable (but `Durability::MayRide`). Every call is safe to repeat: a lost response of
+/// a write that took must not make the repetition fail or write twice.
+#[async_trait]
+pub trait Ledger: Send + Sync + 'static {
+    /// Records a new event with its receipt, decisions and claims in one commit, or, when the event is
+    /// known, the receipt alone as `duplicate`. Two concurrent admissions of one event yield one `New`.
+    async fn admit(&self, admission: Admission) -> Result<Admitted, LedgerError>;
+
+    /// Records a delivery that became no event.
+    async fn record_receipt(&self, receipt: ReceiptRecord) -> Result<(), LedgerError>;
+
+    /// Adds signers to a known event and replaces or adds decisions, in one commit. Answers the launch
+    /// ids that were written and are now claimed by the caller (fences by `claim`'s rule).
+    async fn redecide(&self, redecision: Redecision) -> Result<Vec<(LaunchId, Fence)>, LedgerError>;
+
+    /// Takes an open decision whose lease has run out (compare-and-set; the fence grows by one).
+    async fn claim(&self, launch_id: &LaunchId, lease: Duration) -> Result<Claim, LedgerError>;
+
+    /// Records what an attempt came to and ends the claim, if `fence` is still the newest. Recording the
+    /// same again under the same fence is `Yes`.
+    async fn record(
+        &self,
+        launch_id: &LaunchId,
+        fence: Fence,
+        progress: Progress,
+        durability: Durability,
+    ) -> Result<Recorded, LedgerError>;
+
+    /// Open decisions whose delay and lease have run out, oldest first.
+    async fn due(&self, limit: usize) -> Result<Vec<LaunchId>, LedgerError>;
+
+    /// `failed_launch` decisions whose failure has not been told yet, oldest first.
+    async fn untold_failures(&self, limit: usize) -> Result<Vec<DecisionRecord>, LedgerError>;
+
+    /// Notes that a failure has been told.
+    async fn failure_told(&self, launch_id: &LaunchId) -> Result<(), LedgerError>;
+
+    /// Records what an operator asks for.
+    async fn ask(&self, command: Command) -> Result<CommandId, LedgerError>;
+
+    /// Commands that nobody has carried out, oldest first.
+    async fn open_commands(&self, limit: usize) -> Result<Vec<CommandRecord>, LedgerError>;
+
+    /// Notes what became of a command.
+    async fn command_done(&self, id: CommandId, result: String) -> Result<(), LedgerError>;
+
+    /// One command.
+    async fn command(&self, id: CommandId) -> Result<Option<CommandRecord>, LedgerError>;
+
+    /// Everything held of one event.
+    async fn event(&self, id: &EventId) -> Result<Option<StoredEvent>, LedgerError>;
+
+    /// Events and rejected deliveries, newest first.
+    async fn events(&self, filter: EventFilter) -> Result<Page<EventSummary>, LedgerError>;
+
+    /// Whether a write can be made durable now; for `/readyz`.
+    async fn ready(&self) -> Result<(), LedgerError>;
+
+    /// Makes durable what may still ride; for shutdown.
+    async fn flush(&self) -> Result<(), LedgerError>;
+}
+
+/// The ledger could not answer. Nothing can be said about whether a write took; repeating is safe.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("ledger: {0}")]
+pub struct LedgerError(pub String);

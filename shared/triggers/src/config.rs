@@ -1,0 +1,115 @@
+//! A triggers file that is sound as a whole.
+
+use launchgate_statement::Sha256;
+use launchgate_trust::{PushIdentity, Signers};
+
+use crate::Trigger;
+
+/// The triggers file after every check. Source of every field: DESIGN §4.
+#[derive(Debug)]
+pub struct Config {
+    /// SHA-256 of the file's bytes; stands on every decision.
+    pub digest: Sha256,
+    /// `service`.
+    pub service: Service,
+    /// `vertex`.
+    pub vertex: Vertex,
+    /// `ingress`, when given.
+    pub ingress: Ingress,
+    /// `ledger`, when given; needed by the commands that keep one.
+    pub ledger: Option<LedgerChoice>,
+    /// `failures`, when given.
+    pub failures: Option<Failures>,
+    /// `buildkite`, when given.
+    pub buildkite: Option<Buildkite>,
+    /// `signers`.
+    pub signers: Signers,
+    /// `triggers`, in the file's order.
+    pub triggers: Vec<Trigger>,
+}
+
+/// `service`.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// `[a-z0-9][a-z0-9.-]{2,62}`.
+    pub audience: String,
+    /// Where people reach it.
+    pub url: Option<String>,
+}
+
+/// `vertex`.
+#[derive(Clone, Debug)]
+pub struct Vertex {
+    /// Project id.
+    pub project: String,
+    /// Region, such as `us-central1`.
+    pub location: String,
+    /// `gs://…`, the last resort for a pipeline's root.
+    pub pipeline_root: Option<String>,
+    /// Seconds one call to Vertex may take; default 20. The lease of an attempt is longer than this.
+    pub call_timeout_seconds: u32,
+}
+
+/// `ingress`: a route left out answers 404.
+#[derive(Clone, Debug, Default)]
+pub struct Ingress {
+    /// `POST /pubsub/events`.
+    pub events: Option<Route>,
+    /// `POST /internal/sweep`.
+    pub sweep: Option<Route>,
+}
+
+/// Who may call one route.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// How the caller proves itself.
+    pub auth: PushAuth,
+    /// The one subscription accepted, full name; `None` only with `auth: none` or for the sweep.
+    pub subscription: Option<String>,
+}
+
+/// How a caller proves itself.
+#[derive(Clone, Debug)]
+pub enum PushAuth {
+    /// Google's OIDC token.
+    Oidc(PushIdentity),
+    /// Anyone on this machine; accepted only where it is typed out.
+    None,
+}
+
+/// `ledger`.
+#[derive(Clone, Debug)]
+pub enum LedgerChoice {
+    /// `sqlite: PATH`, relative to the file's folder.
+    Sqlite {
+        /// The database file.
+        path: String,
+        /// `ephemeralDisk: allowed` was typed out.
+        ephemeral_disk_allowed: bool,
+    },
+}
+
+/// `failures`.
+#[derive(Clone, Debug)]
+pub struct Failures {
+    /// `projects/P/topics/T`.
+    pub topic: String,
+}
+
+/// `buildkite`.
+#[derive(Clone, Debug)]
+pub struct Buildkite {
+    /// Organization slug.
+    pub organization: String,
+    /// Name of the variable that holds the webhook secrets.
+    pub webhook_secret_env: Option<String>,
+    /// Name of the variable that holds the API token.
+    pub api_token_env: Option<String>,
+}
+
+impl Config {
+    /// The trigger of a name.
+    pub fn trigger(&self, name: &str) -> Option<&Trigger> {
+        self.triggers.iter().find(|trigger| trigger.name.as_str() == name)
+    }
+}

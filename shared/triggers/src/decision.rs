@@ -1,0 +1,92 @@
+//! What the file says of one event.
+
+use launchgate_outcome::{Check, Outcome, Reason, Refusal};
+use launchgate_statement::{Artifact, Sha256};
+
+use crate::{LaunchId, LaunchPlan, TriggerName};
+
+/// Event × subject × trigger × replay ordinal.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// The artifact's name.
+    pub subject: String,
+    /// The artifact's digest.
+    pub sha256: Sha256,
+    /// The trigger.
+    pub trigger: TriggerName,
+    /// 0 first; each forced replay takes the next.
+    pub ordinal: u32,
+    /// The launch id, whether or not anything is launched.
+    pub launch_id: LaunchId,
+    /// What it comes to.
+    pub verdict: Verdict,
+    /// The rungs of this decision: match clauses, requirements, plan.
+    pub checks: Vec<Check>,
+}
+
+/// What a decision comes to before anything is launched.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// Every requirement passed: launch exactly this.
+    Launch(Box<LaunchPlan>),
+    /// The same, but the trigger only observes.
+    Observe(Box<LaunchPlan>),
+    /// The trigger is paused.
+    Paused,
+    /// `denied_policy` or `invalid_parameters`.
+    Refused(Refusal),
+}
+
+impl Verdict {
+    /// The outcome that `explain` shows: what would happen.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Launch(_) => Outcome::Launched,
+            Self::Observe(_) => Outcome::Observed,
+            Self::Paused => Outcome::SkippedPaused,
+            Self::Refused(refusal) => refusal.outcome,
+        }
+    }
+
+    /// Its reason, when it has one.
+    pub fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::Refused(refusal) => Some(refusal.reason),
+            Self::Launch(_) | Self::Observe(_) | Self::Paused => None,
+        }
+    }
+
+    /// The plan, when there is one.
+    pub fn plan(&self) -> Option<&LaunchPlan> {
+        match self {
+            Self::Launch(plan) | Self::Observe(plan) => Some(plan),
+            Self::Paused | Self::Refused(_) => None,
+        }
+    }
+}
+
+/// Everything the file says of one event.
+#[derive(Clone, Debug, Default)]
+pub struct Decisions {
+    /// In subject order, then in the file's order of triggers.
+    pub decisions: Vec<Decision>,
+    /// The subjects that no trigger matches.
+    pub unmatched: Vec<Unmatched>,
+}
+
+/// A subject that no trigger matches.
+#[derive(Clone, Debug)]
+pub struct Unmatched {
+    /// The artifact.
+    pub artifact: Artifact,
+    /// The nearest misses, fewest failed clauses first, at most 3: the trigger and its match rungs.
+    pub nearest: Vec<(TriggerName, Vec<Check>)>,
+}
+
+impl Decisions {
+    /// The event's outcome: the first of its decisions' outcomes in `Outcome`'s order, `no_match` when
+    /// there is none.
+    pub fn outcome(&self) -> Outcome {
+        self.decisions.iter().map(|decision| decision.verdict.outcome()).min().unwrap_or(Outcome::NoMatch)
+    }
+}

@@ -1,0 +1,1 @@
+//! Google's label rule, and `labelSafe` that makes a text fit it.

@@ -1,0 +1,41 @@
+//! The triggers file: which build may start what. Reading it, checking it, matching events against it,
+//! and planning the exact request that would be sent.
+//!
+//! Promises: a `Config` exists only if the whole file is sound; a `LaunchPlan` exists only if a trigger
+//! matched, every requirement passed and every field of the request is acceptable; the same file and
+//! event give the same plan, byte for byte. Errors carry file, line, column, a caret and the fix.
+//! Does not: read files (a `Files` is handed in), clocks, environment or network; launch anything.
+
+mod body;
+mod config;
+mod decide;
+mod decision;
+mod expression;
+mod file;
+mod finding;
+mod inputs;
+mod interpolation;
+mod labels;
+mod launch_id;
+mod lint;
+mod matching;
+mod overrides;
+mod plan;
+mod pyyaml;
+mod requirements;
+mod schema;
+mod scope;
+mod template;
+mod trigger;
+
+pub use config::{Buildkite, Config, Failures, Ingress, LedgerChoice, PushAuth, Route, Service, Vertex};
+pub use decide::{DecideOptions, decide};
+pub use decision::{Decision, Decisions, Unmatched, Verdict};
+pub use file::{Files, Loaded, load};
+pub use finding::{Finding, Place, Severity, render};
+pub use launch_id::{LaunchId, launch_id};
+pub use lint::lint;
+pub use overrides::Overrides;
+pub use plan::{LaunchKind, LaunchPlan, Request};
+pub use template::{InputKind, Template, TemplateError, TemplateInput};
+pub use trigger::{Mode, Trigger, TriggerName};

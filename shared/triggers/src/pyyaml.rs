@@ -1,0 +1,1 @@
+//! Plain YAML scalars as PyYAML resolves them: the reading KFP's own tool meant.

@@ -1,0 +1,1 @@
+//! What a matching trigger asks for: signers, sources, repository, age.

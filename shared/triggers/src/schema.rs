@@ -1,0 +1,1 @@
+//! The triggers file's JSON Schema for editors.

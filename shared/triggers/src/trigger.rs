@@ -1,0 +1,67 @@
+//! One rule of the triggers file, compiled.
+
+use serde::{Deserialize, Serialize};
+
+/// `[a-z]([a-z0-9-]{0,61}[a-z0-9])?`
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TriggerName(String);
+
+impl TriggerName {
+    /// A name; `None` when it breaks the rule.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = text.as_bytes();
+        let fits = matches!(bytes.len(), 1..=63)
+            && bytes[0].is_ascii_lowercase()
+            && bytes[bytes.len() - 1] != b'-'
+            && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-');
+        fits.then(|| Self(text.to_owned()))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for TriggerName {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text).ok_or("expected a lower-case letter, then letters, digits or dashes, at most 63")
+    }
+}
+
+impl From<TriggerName> for String {
+    fn from(name: TriggerName) -> Self {
+        name.0
+    }
+}
+
+impl std::fmt::Display for TriggerName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a trigger does with a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Launch it.
+    Enforce,
+    /// Decide, record, never launch.
+    Observe,
+    /// Decide that it is paused.
+    Paused,
+}
+
+/// One trigger. Its compiled clauses and launch are private to this crate.
+#[derive(Debug)]
+pub struct Trigger {
+    /// Its name.
+    pub name: TriggerName,
+    /// What it does with a plan.
+    pub mode: Mode,
+    // compiled match, requirements and launch follow
+}

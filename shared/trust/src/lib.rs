@@ -1,0 +1,33 @@
+//! Who vouches for an event: signers, signatures, tokens, HMACs, and what each of them proves.
+//!
+//! Promises: a `VerifiedEvent` exists only if a configured signer in force made a signature over exactly
+//! its bytes and may say what it says; times are parameters, so every answer can be given again later.
+//! Does not: read clocks, files, environment or network; decide what a build may start.
+
+mod error;
+mod jwks;
+mod jwt;
+mod pattern;
+mod plugin_mistakes;
+mod public_key;
+mod push_token;
+mod scheme;
+mod signer;
+mod signing_key;
+mod verified_event;
+mod verify;
+mod vouched;
+mod webhook_hmac;
+
+pub use error::TrustError;
+pub use jwks::Jwks;
+pub use pattern::{Pattern, PatternError, PatternList, Wildcards};
+pub use public_key::PublicKey;
+pub use push_token::{AuthenticatedSender, PushIdentity, PushTokenError, verify_push_token};
+pub use scheme::Scheme;
+pub use signer::{Signer, SignerId, SignerKind, Signers};
+pub use signing_key::SigningKey;
+pub use verified_event::{Root, VerifiedEvent, VerifiedSignature};
+pub use verify::{Rejection, verify, verify_signatures};
+pub use vouched::{VouchedFacts, VouchedTime};
+pub use webhook_hmac::{WebhookError, WebhookSecrets, verify_webhook};

@@ -1,0 +1,2 @@
+//! The official generate-provenance-attestation plugin's two mistakes, recognised so that they can be
+//! named; never accepted.

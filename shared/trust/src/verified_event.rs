@@ -1,0 +1,78 @@
+//! An event that a configured signer vouches for.
+
+use launchgate_outcome::{Check, Voucher};
+use launchgate_statement::{Envelope, EventDigest, EventId, Sha256, Statement};
+use serde::{Deserialize, Serialize};
+
+use crate::{SignerId, VouchedFacts};
+
+/// One statement, whoever delivered it and however often, with the signers that vouch for it.
+/// Made only by `verify`.
+#[derive(Clone, Debug)]
+pub struct VerifiedEvent {
+    pub(crate) envelope: Envelope,
+    pub(crate) digest: EventDigest,
+    pub(crate) statement: Statement,
+    pub(crate) signatures: Vec<VerifiedSignature>,
+    pub(crate) checks: Vec<Check>,
+}
+
+/// One signer's proof, verified. At most one for each signer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifiedSignature {
+    /// Who.
+    pub signer: SignerId,
+    /// What the threshold counts.
+    pub root: Root,
+    /// What kind of proof it is.
+    pub voucher: Voucher,
+}
+
+/// What a threshold counts: one for each public key, one in all for everything Buildkite itself
+/// vouches for. A key that signs twice, or stands under two names, is one root.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Root {
+    /// SHA-256 of the key's SubjectPublicKeyInfo.
+    PublicKey(Sha256),
+    /// Buildkite.
+    Buildkite,
+}
+
+impl VerifiedEvent {
+    /// The event's digest.
+    pub fn digest(&self) -> EventDigest {
+        self.digest
+    }
+
+    /// The event's id.
+    pub fn id(&self) -> EventId {
+        self.digest.id()
+    }
+
+    /// What was signed.
+    pub fn statement(&self) -> &Statement {
+        &self.statement
+    }
+
+    /// The envelope it came in.
+    pub fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+
+    /// Who vouches for it.
+    pub fn signatures(&self) -> &[VerifiedSignature] {
+        &self.signatures
+    }
+
+    /// The ladder so far: envelope, signature of each signer, statement, scope.
+    pub fn checks(&self) -> &[Check] {
+        &self.checks
+    }
+
+    /// What the signers in `any_of` prove together; facts from any other signature do not exist for a
+    /// trigger that permits only these.
+    pub fn facts(&self, any_of: &[SignerId]) -> VouchedFacts {
+        VouchedFacts::gather(self, any_of)
+    }
+}
