@@ -10,6 +10,7 @@ macro_rules! reasons {
         /// A stable `snake_case` code that says why an outcome came about.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
+        #[allow(clippy::doc_markdown, reason = "the meanings are prose for docs/reasons.md too")]
         pub enum Reason { $(#[doc = $meaning] $variant,)* }
 
         impl Reason {

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use ring::digest::{SHA256, digest};
+use ring::digest::{Context, SHA256, digest};
 use serde::{Deserialize, Serialize};
 
-use crate::pae;
+use crate::pae::pae_head;
 
 /// A SHA-256 digest. Shown as 64 lower-case hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -93,7 +93,13 @@ pub struct EventDigest(pub Sha256);
 impl EventDigest {
     /// The digest of a payload of the given type.
     pub fn of(payload_type: &str, payload: &[u8]) -> Self {
-        Self(Sha256::of(&pae(payload_type, payload)))
+        // Fed in two parts: the encoding of a large payload need not exist in one piece to be hashed.
+        let mut context = Context::new(&SHA256);
+        context.update(pae_head(payload_type, payload.len()).as_bytes());
+        context.update(payload);
+        let mut value = [0; 32];
+        value.copy_from_slice(context.finish().as_ref());
+        Self(Sha256(value))
     }
 
     /// The short name of the event.
