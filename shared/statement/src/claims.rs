@@ -166,7 +166,7 @@ fn agree_with_sources(definition: &Members<'_, '_>, build: &Build) -> Result<(),
                 "resolvedDependencies.digest.gitCommit",
                 commit,
                 "build.commit",
-                built,
+                claimed,
             ));
         }
     }
