@@ -60,7 +60,8 @@ impl GoogleError {
         } else {
             json!({"field": field, "description": description})
         };
-        let detail = json!({"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [violation]});
+        let detail =
+            json!({"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [violation]});
         Self::with_details("INVALID_ARGUMENT", description, &[detail])
     }
 
@@ -68,8 +69,13 @@ impl GoogleError {
     pub(crate) fn known(id: &str, subject: &Subject) -> Option<Self> {
         let entry = entries("synchronous").iter().find(|entry| entry["id"] == id)?;
         if let Some(raw) = entry["raw_body"].as_str() {
-            let status = entry["http_status"].as_u64().and_then(|code| u16::try_from(code).ok()).unwrap_or(404);
-            return Some(Self { http_status: status, content_type: "text/html; charset=UTF-8", body: raw.to_owned() });
+            let status =
+                entry["http_status"].as_u64().and_then(|code| u16::try_from(code).ok()).unwrap_or(404);
+            return Some(Self {
+                http_status: status,
+                content_type: "text/html; charset=UTF-8",
+                body: raw.to_owned(),
+            });
         }
         let status = entry["response"]["error"]["code"].as_u64().and_then(|code| u16::try_from(code).ok())?;
         let mut known = Self::json(status, &entry["response"]);
@@ -84,7 +90,8 @@ impl GoogleError {
 
     /// What Google answers on a path that no API serves.
     pub(crate) fn no_such_path() -> Self {
-        Self::known("wrong_region_host_html", &Subject::default()).expect("errors.json holds this id: a test reads it")
+        Self::known("wrong_region_host_html", &Subject::default())
+            .expect("errors.json holds this id: a test reads it")
     }
 
     fn json(http_status: u16, body: &Value) -> Self {
@@ -152,7 +159,11 @@ mod tests {
         let denied = GoogleError::known("permission_create_pipeline", &subject).unwrap();
         let act_as = GoogleError::known("act_as_denied", &subject).unwrap();
 
-        assert!(denied.body.contains("//aiplatform.googleapis.com/projects/p/locations/us-central1"), "{}", denied.body);
+        assert!(
+            denied.body.contains("//aiplatform.googleapis.com/projects/p/locations/us-central1"),
+            "{}",
+            denied.body
+        );
         assert!(act_as.body.contains("me@p.iam.gserviceaccount.com"), "{}", act_as.body);
     }
 }

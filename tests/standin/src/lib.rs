@@ -1,1 +1,30 @@
-//! standin
+//! Strict local imitations of Google APIs that have no emulator.
+//!
+//! - [`VertexStandin`]: Vertex AI's job collections, with faults on demand.
+//! - [`GoogleCerts`]: the certificates Google signs push tokens with, and such tokens.
+//! - [`MetadataServer`]: access tokens of a machine's service account.
+//! - [`FederationStandin`]: the token exchange and service-account impersonation.
+//!
+//! They are for tests, the demo and load runs; they listen on 127.0.0.1 only, and no production binary links
+//! them. Each refuses what the real API refuses, with its error bodies, so that a test that passes here means
+//! something there. They prove nothing about quotas, permissions or timing of the real services.
+
+mod federation;
+mod google_certs;
+mod google_error;
+mod loopback;
+mod metadata_server;
+mod push_token;
+mod timestamp;
+mod tokens;
+mod vertex;
+
+pub use federation::{FederationOptions, FederationStandin};
+pub use google_certs::{GoogleCerts, SigningKey};
+pub use metadata_server::{MetadataServer, MetadataServerOptions};
+pub use push_token::PushToken;
+pub use tokens::TokenSet;
+pub use vertex::{
+    Access, Fault, FaultRule, JobKind, JobState, ListVisibility, Matches, Mistake, Operation, Recorded,
+    Schedule, VertexOptions, VertexStandin,
+};

@@ -15,13 +15,13 @@ use std::{
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{
-    HeaderMap, Method, Request, Response, StatusCode, body::Incoming, server::conn::http1, service::service_fn,
+    HeaderMap, Method, Request, Response, StatusCode, body::Incoming, server::conn::http1,
+    service::service_fn,
 };
 use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
-    task::JoinHandle,
 };
 
 /// Bytes of a request body that are read; Google's own limit for these calls is 10 MiB or less.
@@ -101,7 +101,8 @@ pub(crate) trait Answers: Send + Sync + 'static {
 pub(crate) struct LoopbackServer {
     address: SocketAddr,
     stop: watch::Sender<bool>,
-    accepting: JoinHandle<()>,
+    /// Closed by the accepting task when it has let go of the port.
+    accepting: watch::Receiver<()>,
 }
 
 impl LoopbackServer {
@@ -110,7 +111,11 @@ impl LoopbackServer {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let address = listener.local_addr()?;
         let (stop, stopped) = watch::channel(false);
-        let accepting = tokio::spawn(accept(listener, answers, stopped));
+        let (running, accepting) = watch::channel(());
+        tokio::spawn(async move {
+            accept(listener, answers, stopped).await;
+            drop(running);
+        });
         Ok(Self { address, stop, accepting })
     }
 
@@ -122,11 +127,11 @@ impl LoopbackServer {
         self.address.to_string()
     }
 
-    /// Stops and waits until the port is free again.
-    pub(crate) async fn stop(mut self) {
+    /// Stops and waits until the port is free again; requests in flight still finish.
+    pub(crate) async fn stop(&self) {
         self.stop.send_replace(true);
-        // The task cannot fail otherwise than by the runtime going away, which stops it as well.
-        let _ = (&mut self.accepting).await;
+        // The error is what is waited for: the task's end of the channel is gone.
+        let _ = self.accepting.clone().changed().await;
     }
 }
 
@@ -154,7 +159,8 @@ async fn serve<A: Answers>(stream: TcpStream, answers: Arc<A>, mut stopped: watc
     // Without it small answers wait for the peer's delayed acknowledgement.
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| answer(Arc::clone(&answers), request));
-    let connection = http1::Builder::new().header_read_timeout(None).serve_connection(TokioIo::new(stream), service);
+    let connection =
+        http1::Builder::new().header_read_timeout(None).serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         // A hang-up and a client that leaves both end here; neither is news to a stand-in.
@@ -176,7 +182,10 @@ impl std::fmt::Display for HungUp {
 
 impl std::error::Error for HungUp {}
 
-async fn answer<A: Answers>(answers: Arc<A>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, HungUp> {
+async fn answer<A: Answers>(
+    answers: Arc<A>,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, HungUp> {
     let received_at = SystemTime::now();
     let (head, body) = request.into_parts();
     let body = match Limited::new(body, BODY_LIMIT).collect().await {

@@ -8,7 +8,9 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 pub(crate) fn rfc3339(at: SystemTime) -> String {
     let at = OffsetDateTime::from(at);
     let micros = at.replace_nanosecond(at.microsecond() * 1000).unwrap_or(at);
-    micros.format(&Rfc3339).expect("every SystemTime of this era has a four-digit year and no seconds in its offset")
+    micros
+        .format(&Rfc3339)
+        .expect("every SystemTime of this era has a four-digit year and no seconds in its offset")
 }
 
 /// Reads an RFC 3339 time.

@@ -197,12 +197,15 @@ impl FaultRule {
     /// Why the rule cannot be used, if it cannot.
     pub(crate) fn mistake(&self) -> Option<String> {
         match &self.fault {
-            Fault::Known { id } if !google_error::is_known(id) => Some(format!("errors.json has no synchronous error \"{id}\"")),
+            Fault::Known { id } if !google_error::is_known(id) => {
+                Some(format!("errors.json has no synchronous error \"{id}\""))
+            }
             Fault::FailLater { id } if google_error::asynchronous(id).is_none() => {
                 Some(format!("errors.json has no asynchronous error \"{id}\""))
             }
             Fault::Status { status, .. } | Fault::DoneButStatus { status, .. }
-                if google_error::http_code(status) == 500 && !["INTERNAL", "UNKNOWN", "DATA_LOSS"].contains(&status.as_str()) =>
+                if google_error::http_code(status) == 500
+                    && !["INTERNAL", "UNKNOWN", "DATA_LOSS"].contains(&status.as_str()) =>
             {
                 Some(format!("\"{status}\" is no canonical code name"))
             }

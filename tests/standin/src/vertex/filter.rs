@@ -103,7 +103,9 @@ impl Term {
             Field::Id => resource["name"].as_str().and_then(|name| name.rsplit('/').next()),
         };
         if let Field::Time(_) = self.field {
-            let (Some(found), Some(wanted)) = (found.and_then(timestamp::parse), timestamp::parse(&self.value)) else {
+            let (Some(found), Some(wanted)) =
+                (found.and_then(timestamp::parse), timestamp::parse(&self.value))
+            else {
                 return false;
             };
             return match self.comparison {
@@ -188,13 +190,26 @@ mod tests {
             "createTime": "2026-11-24T12:00:00Z", "labels": {"launchgate-id": "lg-a", "team": "x"},
         });
         for holds in [
-            "", r#"labels.launchgate-id="lg-a""#, "labels.launchgate-id=lg-a", r#"labels."launchgate-id" = "lg-a""#, "labels.team:*",
-            r#"display_name="a b" AND state=PIPELINE_STATE_RUNNING"#, "pipeline_job_user_id=lg-a", "state!=PIPELINE_STATE_FAILED",
-            r#"create_time>="2026-11-24T12:00:00Z" AND labels.team=x"#, r#"create_time<"2026-11-24T12:00:01Z""#,
+            "",
+            r#"labels.launchgate-id="lg-a""#,
+            "labels.launchgate-id=lg-a",
+            r#"labels."launchgate-id" = "lg-a""#,
+            "labels.team:*",
+            r#"display_name="a b" AND state=PIPELINE_STATE_RUNNING"#,
+            "pipeline_job_user_id=lg-a",
+            "state!=PIPELINE_STATE_FAILED",
+            r#"create_time>="2026-11-24T12:00:00Z" AND labels.team=x"#,
+            r#"create_time<"2026-11-24T12:00:01Z""#,
         ] {
             assert!(Filter::parse(holds).unwrap().holds(&job), "{holds}");
         }
-        for fails in ["labels.launchgate-id=lg-b", "labels.other:*", r#"display_name="a""#, r#"create_time>"2026-11-24T12:00:00Z""#, "labels.team=x AND labels.team=y"] {
+        for fails in [
+            "labels.launchgate-id=lg-b",
+            "labels.other:*",
+            r#"display_name="a""#,
+            r#"create_time>"2026-11-24T12:00:00Z""#,
+            "labels.team=x AND labels.team=y",
+        ] {
             assert!(!Filter::parse(fails).unwrap().holds(&job), "{fails}");
         }
     }
@@ -202,8 +217,18 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_refused() {
         for bad in [
-            "labels", "labels.a", "labels.a=", "labels.a=\"x", "labels.a=x OR labels.b=y", "labels.a=x labels.b=y", "colour=red",
-            "labels.a>x", "create_time>yesterday", "state:*", "labels.a=x AND ", "=x",
+            "labels",
+            "labels.a",
+            "labels.a=",
+            "labels.a=\"x",
+            "labels.a=x OR labels.b=y",
+            "labels.a=x labels.b=y",
+            "colour=red",
+            "labels.a>x",
+            "create_time>yesterday",
+            "state:*",
+            "labels.a=x AND ",
+            "=x",
         ] {
             assert!(Filter::parse(bad).is_err(), "{bad}");
         }

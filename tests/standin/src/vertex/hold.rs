@@ -45,6 +45,15 @@ impl Holds {
         count
     }
 
+    /// Closes every held request.
+    pub(crate) fn discard_all(&mut self) {
+        for rule in std::mem::take(&mut self.held).into_values() {
+            for one in rule {
+                let _ = one.release.send(Release::Discard);
+            }
+        }
+    }
+
     /// How many requests the rule holds.
     pub(crate) fn count(&self, rule: &str) -> usize {
         self.held.get(rule).map_or(0, Vec::len)
@@ -55,7 +64,10 @@ impl Holds {
     }
 
     pub(crate) fn shown(&self) -> Value {
-        let list = self.held.iter().flat_map(|(rule, held)| held.iter().map(move |one| json!({"rule": rule, "request": one.what})));
+        let list = self
+            .held
+            .iter()
+            .flat_map(|(rule, held)| held.iter().map(move |one| json!({"rule": rule, "request": one.what})));
         Value::Array(list.collect())
     }
 }

@@ -80,7 +80,13 @@ pub(crate) struct JobKey {
 impl JobKey {
     /// `projects/NUMBER/locations/L/COLLECTION/ID`: the server names projects by number.
     pub(crate) fn name(&self) -> String {
-        format!("projects/{}/locations/{}/{}/{}", self.project_number, self.location, self.kind.collection(), self.id)
+        format!(
+            "projects/{}/locations/{}/{}/{}",
+            self.project_number,
+            self.location,
+            self.kind.collection(),
+            self.id
+        )
     }
 }
 
@@ -107,7 +113,8 @@ impl StoredJob {
         if key.kind == JobKind::PipelineJobs {
             body["labels"][BILLING_ID] = json!(billing_id.to_string());
             if body["serviceAccount"].as_str().unwrap_or_default().is_empty() {
-                body["serviceAccount"] = json!(format!("{}-compute@developer.gserviceaccount.com", key.project_number));
+                body["serviceAccount"] =
+                    json!(format!("{}-compute@developer.gserviceaccount.com", key.project_number));
             }
         }
         Self {

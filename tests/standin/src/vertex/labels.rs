@@ -19,7 +19,10 @@ pub(crate) fn check(labels: &Value) -> Result<(), GoogleError> {
         return Ok(());
     };
     if labels.len() > MOST {
-        return Err(GoogleError::invalid(&format!("Too many labels: {}. At most {MOST} are allowed.", labels.len())));
+        return Err(GoogleError::invalid(&format!(
+            "Too many labels: {}. At most {MOST} are allowed.",
+            labels.len()
+        )));
     }
     for (key, value) in labels {
         let value = value.as_str().unwrap_or_default();
@@ -59,12 +62,26 @@ mod tests {
     fn keys_and_values_keep_to_googles_alphabet_and_length() {
         let at_most = "a".repeat(63);
         let too_long = "a".repeat(64);
-        for good in [json!({"team": ""}), json!({"team": "vision-2_b"}), json!({&at_most: &at_most}), json!({"größe": "日本"}), json!({"a": "1"})] {
+        for good in [
+            json!({"team": ""}),
+            json!({"team": "vision-2_b"}),
+            json!({&at_most: &at_most}),
+            json!({"größe": "日本"}),
+            json!({"a": "1"}),
+        ] {
             assert!(check(&good).is_ok(), "{good}");
         }
         for bad in [
-            json!({"Team": "x"}), json!({"team": "X"}), json!({"team": "a b"}), json!({"team": "a.b"}), json!({"": "x"}),
-            json!({"1a": "x"}), json!({"-a": "x"}), json!({&too_long: "x"}), json!({"team": &too_long}), json!({"team": "日".repeat(43)}),
+            json!({"Team": "x"}),
+            json!({"team": "X"}),
+            json!({"team": "a b"}),
+            json!({"team": "a.b"}),
+            json!({"": "x"}),
+            json!({"1a": "x"}),
+            json!({"-a": "x"}),
+            json!({&too_long: "x"}),
+            json!({"team": &too_long}),
+            json!({"team": "日".repeat(43)}),
         ] {
             assert!(check(&bad).is_err(), "{bad}");
         }

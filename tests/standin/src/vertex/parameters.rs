@@ -15,7 +15,9 @@ pub(crate) fn check(spec: &Value, runtime: &Value) -> Result<(), GoogleError> {
     let given = runtime[field].as_object().unwrap_or(&empty);
 
     if let Some(name) = given.keys().find(|name| !declared.contains_key(*name)) {
-        return Err(GoogleError::invalid(&format!("The pipeline parameter {name} is not found in the pipeline job input definitions.")));
+        return Err(GoogleError::invalid(&format!(
+            "The pipeline parameter {name} is not found in the pipeline job input definitions."
+        )));
     }
     if is_legacy(spec) {
         return Ok(());
@@ -57,5 +59,7 @@ fn kind_fits(name: &str, expected: &Value, value: &Value) -> Result<(), GoogleEr
     if fits {
         return Ok(());
     }
-    Err(GoogleError::invalid(&format!("The pipeline parameter {name} is of type {expected}, the value given is {value}.")))
+    Err(GoogleError::invalid(&format!(
+        "The pipeline parameter {name} is of type {expected}, the value given is {value}."
+    )))
 }

@@ -86,7 +86,9 @@ impl Target {
 
 /// Project ids may hold a domain (`example.com:p`); nothing in a name needs an escape.
 fn is_name(part: &str) -> bool {
-    !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte)) && !part.ends_with(':')
+    !part.is_empty()
+        && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
+        && !part.ends_with(':')
 }
 
 #[cfg(test)]
@@ -111,7 +113,11 @@ mod tests {
         ];
 
         for (method, path, expected) in cases {
-            assert_eq!(Target::parse(&method, &path).map(|target| target.operation), expected, "{method} {path}");
+            assert_eq!(
+                Target::parse(&method, &path).map(|target| target.operation),
+                expected,
+                "{method} {path}"
+            );
         }
     }
 }

@@ -30,7 +30,11 @@ pub struct Recorded {
 impl Recorded {
     pub(crate) fn of(asked: &Asked) -> Self {
         let headers = asked.headers.iter().map(|(name, value)| {
-            let value = if name == "authorization" { "present".into() } else { String::from_utf8_lossy(value.as_bytes()) };
+            let value = if name == "authorization" {
+                "present".into()
+            } else {
+                String::from_utf8_lossy(value.as_bytes())
+            };
             (name.as_str().to_owned(), value.into_owned())
         });
         Self {

@@ -65,13 +65,20 @@ fn pipeline(job: &Value) -> Result<(), GoogleError> {
     if let Some(artifacts) = runtime["inputArtifacts"].as_object() {
         for (name, artifact) in artifacts {
             let id = artifact["artifactId"].as_str().unwrap_or_default();
-            form(!id.is_empty() && !id.contains('/'), &format!("runtime_config.input_artifacts[{name}].artifact_id"), id)?;
+            form(
+                !id.is_empty() && !id.contains('/'),
+                &format!("runtime_config.input_artifacts[{name}].artifact_id"),
+                id,
+            )?;
         }
     }
     if spec.is_null() {
         return Ok(());
     }
-    require(spec["pipelineInfo"]["name"].as_str().is_some_and(|name| !name.is_empty()), "pipeline_spec.pipeline_info.name")?;
+    require(
+        spec["pipelineInfo"]["name"].as_str().is_some_and(|name| !name.is_empty()),
+        "pipeline_spec.pipeline_info.name",
+    )?;
     require(spec["root"].is_object(), "pipeline_spec.root")?;
     parameters::check(spec, runtime)
 }
@@ -90,7 +97,10 @@ fn training(spec: &Value, at: &str) -> Result<(), GoogleError> {
         if container.is_object() {
             require(is_text(&container["imageUri"]), &format!("{at}.container_spec.image_uri"))?;
         } else {
-            require(is_text(&package["executorImageUri"]), &format!("{at}.python_package_spec.executor_image_uri"))?;
+            require(
+                is_text(&package["executorImageUri"]),
+                &format!("{at}.python_package_spec.executor_image_uri"),
+            )?;
             require(is_list(&package["packageUris"]), &format!("{at}.python_package_spec.package_uris"))?;
             require(is_text(&package["pythonModule"]), &format!("{at}.python_package_spec.python_module"))?;
         }
@@ -99,7 +109,9 @@ fn training(spec: &Value, at: &str) -> Result<(), GoogleError> {
         form(replicas > 0, &format!("{at}.replica_count"), &replicas.to_string())?;
         let variables = container["env"].as_array().or(package["env"].as_array());
         if variables.is_some_and(|variables| variables.len() > MOST_VARIABLES) {
-            return Err(GoogleError::invalid(&format!("At most {MOST_VARIABLES} environment variables can be specified at {at}.")));
+            return Err(GoogleError::invalid(&format!(
+                "At most {MOST_VARIABLES} environment variables can be specified at {at}."
+            )));
         }
     }
     if let Some(output) = spec["baseOutputDirectory"]["outputUriPrefix"].as_str() {
@@ -111,7 +123,8 @@ fn training(spec: &Value, at: &str) -> Result<(), GoogleError> {
 fn tuning(job: &Value) -> Result<(), GoogleError> {
     require(is_list(&job["studySpec"]["metrics"]), "study_spec.metrics")?;
     require(is_list(&job["studySpec"]["parameters"]), "study_spec.parameters")?;
-    let (most, at_once) = (job["maxTrialCount"].as_i64().unwrap_or(0), job["parallelTrialCount"].as_i64().unwrap_or(0));
+    let (most, at_once) =
+        (job["maxTrialCount"].as_i64().unwrap_or(0), job["parallelTrialCount"].as_i64().unwrap_or(0));
     require(most > 0, "max_trial_count")?;
     require(at_once > 0, "parallel_trial_count")?;
     require(job["trialJobSpec"].is_object(), "trial_job_spec")?;
@@ -121,9 +134,19 @@ fn tuning(job: &Value) -> Result<(), GoogleError> {
 fn batch_prediction(job: &Value) -> Result<(), GoogleError> {
     let (input, output) = (&job["inputConfig"], &job["outputConfig"]);
     require(is_text(&input["instancesFormat"]), "input_config.instances_format")?;
-    require(input["gcsSource"].is_object() || input["bigquerySource"].is_object() || input["vertexMultimodalDatasetSource"].is_object(), "input_config.source")?;
+    require(
+        input["gcsSource"].is_object()
+            || input["bigquerySource"].is_object()
+            || input["vertexMultimodalDatasetSource"].is_object(),
+        "input_config.source",
+    )?;
     require(is_text(&output["predictionsFormat"]), "output_config.predictions_format")?;
-    require(output["gcsDestination"].is_object() || output["bigqueryDestination"].is_object() || output["vertexMultimodalDatasetDestination"].is_object(), "output_config.destination")?;
+    require(
+        output["gcsDestination"].is_object()
+            || output["bigqueryDestination"].is_object()
+            || output["vertexMultimodalDatasetDestination"].is_object(),
+        "output_config.destination",
+    )?;
     require(is_text(&job["model"]) || job["unmanagedContainerModel"].is_object(), "model")?;
     if let Some(uris) = input["gcsSource"]["uris"].as_array() {
         for uri in uris.iter().filter_map(Value::as_str) {
@@ -137,18 +160,27 @@ fn batch_prediction(job: &Value) -> Result<(), GoogleError> {
 }
 
 fn require(given: bool, field: &str) -> Result<(), GoogleError> {
-    if given { Ok(()) } else { Err(GoogleError::bad_request(field, &format!("Required field is not set: {field}."))) }
+    if given {
+        Ok(())
+    } else {
+        Err(GoogleError::bad_request(field, &format!("Required field is not set: {field}.")))
+    }
 }
 
 fn form(good: bool, field: &str, value: &str) -> Result<(), GoogleError> {
-    if good { Ok(()) } else { Err(GoogleError::bad_request(field, &format!("Invalid value for {field}: \"{value}\"."))) }
+    if good {
+        Ok(())
+    } else {
+        Err(GoogleError::bad_request(field, &format!("Invalid value for {field}: \"{value}\".")))
+    }
 }
 
 fn account(account: &Value, field: &str) -> Result<(), GoogleError> {
     match account.as_str() {
         None => Ok(()),
         Some(text) => {
-            let good = text.split_once('@').is_some_and(|(name, domain)| !name.is_empty() && domain.contains('.'));
+            let good =
+                text.split_once('@').is_some_and(|(name, domain)| !name.is_empty() && domain.contains('.'));
             form(good && !text.contains(char::is_whitespace), field, text)
         }
     }
@@ -165,7 +197,8 @@ fn is_list(value: &Value) -> bool {
 fn is_gcs(uri: &str) -> bool {
     uri.strip_prefix("gs://").is_some_and(|rest| {
         let bucket = rest.split('/').next().unwrap_or_default();
-        !bucket.is_empty() && bucket.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b))
+        !bucket.is_empty()
+            && bucket.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b))
     })
 }
 

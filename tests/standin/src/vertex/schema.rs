@@ -7,7 +7,8 @@
 use std::sync::LazyLock;
 
 use prost_reflect::{
-    DescriptorPool, DeserializeOptions, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, SerializeOptions,
+    DescriptorPool, DeserializeOptions, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor,
+    SerializeOptions,
 };
 use serde_json::Value;
 
@@ -25,27 +26,47 @@ const SYSTEM_PARAMETERS: [&str; 3] = ["$alt", "alt", "prettyPrint"];
 /// Fields that only the server writes (the API's field behaviour `OUTPUT_ONLY`). Google ignores them in
 /// requests (AIP-203), so they are dropped here, not refused.
 const OUTPUT_ONLY: [&str; 17] = [
-    "name", "state", "error", "createTime", "startTime", "endTime", "updateTime", "jobDetail", "templateMetadata",
-    "scheduleName", "trials", "webAccessUris", "outputInfo", "partialFailures", "resourcesConsumed",
-    "completionStats", "modelVersionId",
+    "name",
+    "state",
+    "error",
+    "createTime",
+    "startTime",
+    "endTime",
+    "updateTime",
+    "jobDetail",
+    "templateMetadata",
+    "scheduleName",
+    "trials",
+    "webAccessUris",
+    "outputInfo",
+    "partialFailures",
+    "resourcesConsumed",
+    "completionStats",
+    "modelVersionId",
 ];
 
 /// Reads a create body and returns it in canonical form: enum names, 64-bit numbers as text, doubles in
 /// structs, defaults left out, output-only fields gone.
 pub(crate) fn read_job(kind: JobKind, body: &[u8]) -> Result<Value, GoogleError> {
-    let value: Value = serde_json::from_slice(body).map_err(|error| {
-        GoogleError::bad_request("", &format!("Invalid JSON payload received. {error}"))
-    })?;
+    let value: Value = serde_json::from_slice(body)
+        .map_err(|error| GoogleError::bad_request("", &format!("Invalid JSON payload received. {error}")))?;
     let message = message(kind.resource());
     if !value.is_object() {
         return Err(GoogleError::bad_request(
             "",
-            &format!("Invalid value at '{}' (type.googleapis.com/{}): an object is expected", kind.body_field(), message.full_name()),
+            &format!(
+                "Invalid value at '{}' (type.googleapis.com/{}): an object is expected",
+                kind.body_field(),
+                message.full_name()
+            ),
         ));
     }
     check_message(&value, &message, kind.body_field())?;
     let read = deserialize(&message, &value).map_err(|error| {
-        GoogleError::bad_request(kind.body_field(), &format!("Invalid value at '{}': {error}", kind.body_field()))
+        GoogleError::bad_request(
+            kind.body_field(),
+            &format!("Invalid value at '{}': {error}", kind.body_field()),
+        )
     })?;
     let mut canonical = serialize(&read, &SerializeOptions::new());
     if let Some(fields) = canonical.as_object_mut() {
@@ -63,7 +84,11 @@ pub(crate) fn enums_as_numbers(kind: JobKind, resource: &Value) -> Value {
 }
 
 /// Query parameters that the method takes: its request's own fields, less path and body, and the system ones.
-pub(crate) fn check_query(kind: JobKind, operation: Operation, query: &[(String, String)]) -> Result<(), GoogleError> {
+pub(crate) fn check_query(
+    kind: JobKind,
+    operation: Operation,
+    query: &[(String, String)],
+) -> Result<(), GoogleError> {
     let request = message(&format!("{}Request", operation.rpc(kind)));
     for (name, value) in query {
         let bound = operation != Operation::Cancel
@@ -71,9 +96,12 @@ pub(crate) fn check_query(kind: JobKind, operation: Operation, query: &[(String,
             && (request.get_field_by_json_name(name).or_else(|| request.get_field_by_name(name)))
                 .is_some_and(|field| field.name() != kind.body_field());
         if !bound && !SYSTEM_PARAMETERS.contains(&name.as_str()) {
-            return Err(GoogleError::bad_request("", &format!(
-                "Invalid JSON payload received. Unknown name \"{name}\": Cannot bind query parameter. Field '{name}' could not be found in request message."
-            )));
+            return Err(GoogleError::bad_request(
+                "",
+                &format!(
+                    "Invalid JSON payload received. Unknown name \"{name}\": Cannot bind query parameter. Field '{name}' could not be found in request message."
+                ),
+            ));
         }
         let known_value = match name.as_str() {
             "$alt" | "alt" => value == "json" || value == "json;enum-encoding=int",
@@ -84,8 +112,15 @@ pub(crate) fn check_query(kind: JobKind, operation: Operation, query: &[(String,
             return Err(GoogleError::bad_request(name, &format!("Invalid value at '{name}': \"{value}\"")));
         }
     }
-    match query.iter().enumerate().find(|(at, (name, _))| query[..*at].iter().any(|(earlier, _)| earlier == name)) {
-        Some((_, (name, _))) => Err(GoogleError::bad_request(name, &format!("Invalid value at '{name}': it is given more than once"))),
+    match query
+        .iter()
+        .enumerate()
+        .find(|(at, (name, _))| query[..*at].iter().any(|(earlier, _)| earlier == name))
+    {
+        Some((_, (name, _))) => Err(GoogleError::bad_request(
+            name,
+            &format!("Invalid value at '{name}': it is given more than once"),
+        )),
         None => Ok(()),
     }
 }
@@ -119,7 +154,9 @@ fn check_message(value: &Value, message: &MessageDescriptor, at: &str) -> Result
         let Some(field) = field else {
             return Err(GoogleError::bad_request(
                 at,
-                &format!("Invalid JSON payload received. Unknown name \"{name}\" at '{at}': Cannot find field."),
+                &format!(
+                    "Invalid JSON payload received. Unknown name \"{name}\" at '{at}': Cannot find field."
+                ),
             ));
         };
         check_field(value, &field, &format!("{at}.{}", field.name()))?;
@@ -134,7 +171,10 @@ fn check_field(value: &Value, field: &FieldDescriptor, at: &str) -> Result<(), G
     }
     if let (true, Some(items)) = (field.is_list(), value.as_array()) {
         let kind = field.kind();
-        return items.iter().enumerate().try_for_each(|(index, item)| check_kind(item, &kind, &format!("{at}[{index}]")));
+        return items
+            .iter()
+            .enumerate()
+            .try_for_each(|(index, item)| check_kind(item, &kind, &format!("{at}[{index}]")));
     }
     check_kind(value, &field.kind(), at)
 }
@@ -170,7 +210,8 @@ mod tests {
 
     #[test]
     fn every_message_asked_for_is_in_the_descriptor_set() {
-        let operations = [Operation::Create, Operation::List, Operation::Get, Operation::Cancel, Operation::Delete];
+        let operations =
+            [Operation::Create, Operation::List, Operation::Get, Operation::Cancel, Operation::Delete];
 
         for kind in JobKind::ALL {
             assert!(message(kind.resource()).get_field_by_name("display_name").is_some(), "{kind:?}");
@@ -184,11 +225,16 @@ mod tests {
     #[test]
     fn output_only_fields_exist_and_are_dropped() {
         for name in OUTPUT_ONLY {
-            let exists = JobKind::ALL.iter().any(|kind| message(kind.resource()).get_field_by_json_name(name).is_some());
+            let exists = JobKind::ALL
+                .iter()
+                .any(|kind| message(kind.resource()).get_field_by_json_name(name).is_some());
             assert!(exists, "{name}");
         }
 
-        let read = read_job(JobKind::CustomJobs, br#"{"displayName":"d","name":"mine","state":"JOB_STATE_SUCCEEDED"}"#);
+        let read = read_job(
+            JobKind::CustomJobs,
+            br#"{"displayName":"d","name":"mine","state":"JOB_STATE_SUCCEEDED"}"#,
+        );
 
         assert_eq!(read, Ok(serde_json::json!({"displayName": "d"})));
     }
@@ -196,7 +242,10 @@ mod tests {
     #[test]
     fn an_enum_may_come_as_its_name_or_number_and_no_other() {
         let with = |strategy: &str| {
-            read_job(JobKind::CustomJobs, format!(r#"{{"jobSpec":{{"scheduling":{{"strategy":{strategy}}}}}}}"#).as_bytes())
+            read_job(
+                JobKind::CustomJobs,
+                format!(r#"{{"jobSpec":{{"scheduling":{{"strategy":{strategy}}}}}}}"#).as_bytes(),
+            )
         };
 
         assert_eq!(with("4"), with(r#""SPOT""#));

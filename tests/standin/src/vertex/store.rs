@@ -59,7 +59,11 @@ pub(crate) struct JobStore {
 pub(crate) struct AlreadyExists;
 
 impl JobStore {
-    pub(crate) fn new(project_numbers: BTreeMap<String, u64>, schedule: Schedule, visibility: ListVisibility) -> Self {
+    pub(crate) fn new(
+        project_numbers: BTreeMap<String, u64>,
+        schedule: Schedule,
+        visibility: ListVisibility,
+    ) -> Self {
         Self {
             project_numbers,
             schedule,
@@ -93,7 +97,12 @@ impl JobStore {
         self.next_id
     }
 
-    pub(crate) fn create(&mut self, key: JobKey, body: Value, now: SystemTime) -> Result<&mut StoredJob, AlreadyExists> {
+    pub(crate) fn create(
+        &mut self,
+        key: JobKey,
+        body: Value,
+        now: SystemTime,
+    ) -> Result<&mut StoredJob, AlreadyExists> {
         let billing_id = self.next_id();
         self.insert(StoredJob::accepted(key, body, now, billing_id))
     }
@@ -140,12 +149,21 @@ impl JobStore {
     }
 
     /// The resources of a collection that the filter holds for, newest first.
-    pub(crate) fn list(&mut self, project_number: u64, location: &str, kind: JobKind, filter: &Filter, now: SystemTime) -> Vec<Value> {
+    pub(crate) fn list(
+        &mut self,
+        project_number: u64,
+        location: &str,
+        kind: JobKind,
+        filter: &Filter,
+        now: SystemTime,
+    ) -> Vec<Value> {
         let (schedule, visibility) = (self.schedule, self.visibility);
         let mut shown = Vec::new();
         for key in self.order.iter().rev() {
             // `-` stands for every location.
-            let in_place = key.project_number == project_number && key.kind == kind && (location == "-" || key.location == location);
+            let in_place = key.project_number == project_number
+                && key.kind == kind
+                && (location == "-" || key.location == location);
             let Some(job) = self.jobs.get_mut(key).filter(|_| in_place) else {
                 continue;
             };
@@ -187,7 +205,13 @@ impl JobStore {
     }
 
     /// Moves a job by hand.
-    pub(crate) fn enter(&mut self, key: &JobKey, state: JobState, error: Option<Value>, now: SystemTime) -> bool {
+    pub(crate) fn enter(
+        &mut self,
+        key: &JobKey,
+        state: JobState,
+        error: Option<Value>,
+        now: SystemTime,
+    ) -> bool {
         let Some(job) = self.jobs.get_mut(key) else {
             return false;
         };
