@@ -9,11 +9,12 @@ pub fn repository_name(remote: &str) -> Option<String> {
         Some((_, rest)) => (true, rest),
         None => (false, remote),
     };
+    // User and password end at the last `@` before the path.
+    let authority = rest.find('/').map_or(rest, |end| &rest[..end]);
+    let rest = &rest[authority.rfind('@').map_or(0, |at| at + 1)..];
     // Whichever ends the host first: a path, or scp's colon (which the official plugin also writes
     // after a scheme: `https://git@github.com:org/repo`).
-    let end = rest.find(['/', ':'])?;
-    let (authority, path) = (&rest[..end], &rest[end..]);
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let (host, path) = rest.split_at(rest.find(['/', ':'])?);
     let path = match path.strip_prefix(':') {
         Some(after) => match after.split_once('/') {
             Some((port, path)) if schemed && port.bytes().all(|byte| byte.is_ascii_digit()) => path,
