@@ -132,4 +132,31 @@ impl Build {
         };
         text.as_deref().map(Into::into)
     }
+
+    /// Takes the fact `name` over from `other`; whether there was one.
+    pub fn take_from(&mut self, other: &Self, name: FactName) -> bool {
+        let (place, text) = match name {
+            FactName::Number => {
+                self.number = other.number.or(self.number);
+                return other.number.is_some();
+            }
+            FactName::Organization => (&mut self.organization, &other.organization),
+            FactName::Pipeline => (&mut self.pipeline, &other.pipeline),
+            FactName::Branch => (&mut self.branch, &other.branch),
+            FactName::Tag => (&mut self.tag, &other.tag),
+            FactName::Commit => (&mut self.commit, &other.commit),
+            FactName::Step => (&mut self.step, &other.step),
+            FactName::Job => (&mut self.job, &other.job),
+            FactName::Source => (&mut self.source, &other.source),
+            FactName::Runner => (&mut self.runner, &other.runner),
+            FactName::Repository => (&mut self.repository, &other.repository),
+            FactName::State => (&mut self.state, &other.state),
+            FactName::Creator => (&mut self.creator, &other.creator),
+            FactName::PullRequest => (&mut self.pull_request, &other.pull_request),
+        };
+        if text.is_some() {
+            place.clone_from(text);
+        }
+        text.is_some()
+    }
 }

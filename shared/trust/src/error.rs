@@ -14,10 +14,17 @@ pub enum TrustError {
     SchemeMismatch { given: String, actual: String },
     #[error("an RSA key needs a scheme: rsa-pss-sha256 or rsa-pkcs1v15-sha256")]
     SchemeNeeded,
-    #[error("unknown scheme `{0}`; use ed25519, ecdsa-p256, ecdsa-p384, rsa-pss-sha256 or rsa-pkcs1v15-sha256")]
+    #[error(
+        "unknown scheme `{0}`; use ed25519, ecdsa-p256, ecdsa-p384, rsa-pss-sha256 or rsa-pkcs1v15-sha256"
+    )]
     UnknownScheme(String),
     #[error("the signer id `{0}` stands twice")]
     DuplicateSigner(String),
+    #[error(
+        "the signer `{0}` is configured with the demo key that is published inside the \
+         generate-provenance-attestation plugin: anyone can sign with it; make a key with `launchgate keygen`"
+    )]
+    KnownDemoKey(String),
     #[error("`notBefore` is not before `notAfter` for the signer `{0}`")]
     EmptyValidity(String),
     #[error("not a key set (JWKS): {0}")]

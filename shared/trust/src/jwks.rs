@@ -1,22 +1,91 @@
 //! A key set (RFC 7517) of RSA keys, as Google and Buildkite publish them.
 
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use launchgate_statement::parse_object;
+use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
+use serde_json::{Map, Value};
+
 use crate::TrustError;
+use crate::public_key::check_rsa;
 
 /// RSA verifying keys by `kid`.
 #[derive(Clone, Debug, Default)]
-pub struct Jwks {}
+pub struct Jwks {
+    keys: BTreeMap<String, JwtKey>,
+}
+
+/// One key, as `ring` wants it: both numbers big-endian without leading zeros.
+#[derive(Clone, Debug)]
+pub(crate) struct JwtKey(RsaPublicKeyComponents<Vec<u8>>);
 
 impl Jwks {
+    /// Bytes a key set may have; Google's has about 1 KB for each key.
+    pub const MAX_BYTES: usize = 256 * 1024;
+
     /// From a JWKS document. Keys of other types or uses are left out; a document without any RSA
     /// signing key is an error.
     pub fn parse(document: &[u8]) -> Result<Self, TrustError> {
-        let _ = document;
-        unimplemented!("jwks")
+        if document.len() > Self::MAX_BYTES {
+            return Err(TrustError::NotJwks(format!("{} bytes", document.len())));
+        }
+        let document = parse_object(document, 16).map_err(|error| TrustError::NotJwks(error.to_string()))?;
+        let Some(Value::Array(entries)) = document.get("keys") else {
+            return Err(TrustError::NotJwks("expected `keys` to be a list".to_owned()));
+        };
+        let mut keys = BTreeMap::new();
+        for entry in entries {
+            let Value::Object(entry) = entry else {
+                return Err(TrustError::NotJwks("expected each key to be an object".to_owned()));
+            };
+            if let Some((kid, key)) = JwtKey::read(entry)?
+                && keys.insert(kid.clone(), key).is_some()
+            {
+                return Err(TrustError::NotJwks(format!("the key id `{kid}` stands twice")));
+            }
+        }
+        if keys.is_empty() {
+            return Err(TrustError::NotJwks("no RSA signing key with a key id in it".to_owned()));
+        }
+        Ok(Self { keys })
     }
 
     /// Whether a key of this id is here.
     pub fn has(&self, kid: &str) -> bool {
-        let _ = kid;
-        unimplemented!("jwks")
+        self.keys.contains_key(kid)
+    }
+
+    pub(crate) fn get(&self, kid: &str) -> Option<&JwtKey> {
+        self.keys.get(kid)
+    }
+}
+
+impl JwtKey {
+    /// The key with its id; `None` for a key that is not for RS256 signatures.
+    fn read(entry: &Map<String, Value>) -> Result<Option<(String, Self)>, TrustError> {
+        let text = |name: &str| entry.get(name).and_then(Value::as_str);
+        let absent_or = |name: &str, expected: &str| entry.get(name).is_none_or(|value| value == expected);
+        let signs = text("kty") == Some("RSA") && absent_or("use", "sig") && absent_or("alg", "RS256");
+        let Some(kid) = text("kid").filter(|kid| signs && !kid.is_empty()) else { return Ok(None) };
+        let number = |name: &str| {
+            let bytes = text(name).and_then(|number| URL_SAFE_NO_PAD.decode(number).ok());
+            let bytes = bytes.ok_or_else(|| {
+                TrustError::NotJwks(format!(
+                    "expected `{name}` of the key `{kid}` to be base64url without padding"
+                ))
+            })?;
+            let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+            Ok::<_, TrustError>(bytes[zeros..].to_vec())
+        };
+        let (n, e) = (number("n")?, number("e")?);
+        check_rsa(&n, &e).map_err(|error| TrustError::NotJwks(format!("the key `{kid}`: {error}")))?;
+        Ok(Some((kid.to_owned(), Self(RsaPublicKeyComponents { n, e }))))
+    }
+
+    /// Whether `signature` is this key's RS256 signature over `message`.
+    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.0.verify(&RSA_PKCS1_2048_8192_SHA256, message, signature).is_ok()
     }
 }

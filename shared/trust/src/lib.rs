@@ -25,7 +25,7 @@ pub use pattern::{Pattern, PatternError, PatternList, Wildcards};
 pub use public_key::PublicKey;
 pub use push_token::{AuthenticatedSender, PushIdentity, PushTokenError, verify_push_token};
 pub use scheme::Scheme;
-pub use signer::{Signer, SignerId, SignerKind, Signers};
+pub use signer::{OutOfForce, Signer, SignerId, SignerKind, Signers};
 pub use signing_key::SigningKey;
 pub use verified_event::{Root, VerifiedEvent, VerifiedSignature};
 pub use verify::{Rejection, verify, verify_signatures};

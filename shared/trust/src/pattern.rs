@@ -5,7 +5,20 @@
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     text: String,
+    tokens: Vec<Token>,
     wildcards: Wildcards,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Token {
+    /// This character.
+    Literal(char),
+    /// `?`
+    One,
+    /// `*`
+    Run,
+    /// `**`
+    AnyRun,
 }
 
 /// What `*` may not cross.
@@ -15,6 +28,12 @@ pub enum Wildcards {
     Name,
     /// `*` crosses `:` but not `/`. For artifact uris.
     Uri,
+}
+
+impl Wildcards {
+    fn separates(self, c: char) -> bool {
+        c == '/' || (c == ':' && self == Self::Name)
+    }
 }
 
 /// Why a text is no pattern.
@@ -30,14 +49,63 @@ pub enum PatternError {
 impl Pattern {
     /// A pattern (without `!`).
     pub fn parse(text: &str, wildcards: Wildcards) -> Result<Self, PatternError> {
-        if text.is_empty() { Err(PatternError::Empty) } else { Ok(Self { text: text.to_owned(), wildcards }) }
+        if text.is_empty() {
+            return Err(PatternError::Empty);
+        }
+        let mut tokens = Vec::new();
+        let mut rest = text.chars().peekable();
+        while let Some(c) = rest.next() {
+            tokens.push(match c {
+                '*' if rest.next_if_eq(&'*').is_some() => Token::AnyRun,
+                '*' => Token::Run,
+                '?' => Token::One,
+                c => Token::Literal(c),
+            });
+        }
+        Ok(Self { text: text.to_owned(), tokens, wildcards })
     }
 
     /// Whether the whole of `value` matches. Time is linear in pattern × value, so a hostile value
     /// cannot make it hang.
     pub fn matches(&self, value: &str) -> bool {
-        let _ = (value, self.wildcards);
-        unimplemented!("pattern")
+        if self.is_literal() {
+            return self.text == value;
+        }
+        // All places of the pattern at once, instead of going back for each star.
+        let mut here = vec![false; self.tokens.len() + 1];
+        here[0] = true;
+        self.skip_empty_runs(&mut here);
+        let mut next = vec![false; here.len()];
+        for c in value.chars() {
+            next.fill(false);
+            for (place, token) in self.tokens.iter().enumerate().filter(|(place, _)| here[*place]) {
+                match token {
+                    Token::Literal(literal) => next[place + 1] |= *literal == c,
+                    Token::One => next[place + 1] |= !self.wildcards.separates(c),
+                    Token::Run => next[place] |= !self.wildcards.separates(c),
+                    Token::AnyRun => next[place] = true,
+                }
+            }
+            self.skip_empty_runs(&mut next);
+            if !next.contains(&true) {
+                return false;
+            }
+            std::mem::swap(&mut here, &mut next);
+        }
+        here[self.tokens.len()]
+    }
+
+    /// Whether it holds no wildcard and so names one value.
+    pub fn is_literal(&self) -> bool {
+        self.tokens.iter().all(|token| matches!(token, Token::Literal(_)))
+    }
+
+    fn skip_empty_runs(&self, places: &mut [bool]) {
+        for (place, token) in self.tokens.iter().enumerate() {
+            if places[place] && matches!(token, Token::Run | Token::AnyRun) {
+                places[place + 1] = true;
+            }
+        }
     }
 
     /// The text as written.
@@ -93,5 +161,99 @@ impl std::fmt::Display for PatternList {
         let texts = self.positive.iter().map(|p| p.text.clone());
         let texts: Vec<_> = texts.chain(self.negative.iter().map(|p| format!("!{}", p.text))).collect();
         f.write_str(&texts.join(", "))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn matches(pattern: &str, wildcards: Wildcards, value: &str) -> bool {
+        Pattern::parse(pattern, wildcards).unwrap().matches(value)
+    }
+
+    #[test]
+    fn a_pattern_is_anchored_and_case_sensitive() {
+        assert!(matches("main", Wildcards::Name, "main"));
+        for value in ["main2", "amain", "Main", "", "mai"] {
+            assert!(!matches("main", Wildcards::Name, value), "{value}");
+            assert!(!matches("mai?", Wildcards::Name, value) || value == "main", "{value}");
+        }
+    }
+
+    #[test]
+    fn a_star_stops_at_the_separators_of_its_kind_and_two_stars_do_not() {
+        assert!(matches("release/*", Wildcards::Name, "release/1.0"));
+        assert!(!matches("release/*", Wildcards::Name, "release/1/2"));
+        assert!(matches("release/**", Wildcards::Name, "release/1/2"));
+        assert!(matches("release/**", Wildcards::Name, "release/"));
+        assert!(!matches("a*", Wildcards::Name, "a:b"));
+        assert!(matches("a**", Wildcards::Name, "a:b/c"));
+
+        let image = "us-docker.pkg.dev/acme/ml/fraud@sha256:12";
+        assert!(matches("us-docker.pkg.dev/acme/ml/fraud@*", Wildcards::Uri, image));
+        assert!(!matches("us-docker.pkg.dev/acme/ml/fraud@*", Wildcards::Name, image));
+        assert!(!matches("us-docker.pkg.dev/acme/*", Wildcards::Uri, image));
+        assert!(matches("us-docker.pkg.dev/acme/**", Wildcards::Uri, image));
+    }
+
+    #[test]
+    fn a_question_mark_is_one_character_and_no_separator() {
+        assert!(matches("v?", Wildcards::Name, "vä"));
+        assert!(!matches("v?", Wildcards::Name, "v"));
+        assert!(!matches("v?", Wildcards::Name, "v/"));
+        assert!(!matches("v?", Wildcards::Name, "v:"));
+        assert!(matches("v?", Wildcards::Uri, "v:"));
+    }
+
+    #[test]
+    fn a_hostile_value_does_not_make_it_hang() {
+        let pattern = Pattern::parse(&"*a".repeat(60), Wildcards::Name).unwrap();
+        assert!(!pattern.matches(&"a".repeat(5_000).replace("aa", "ab")) || pattern.matches(&"a".repeat(60)));
+    }
+
+    #[test]
+    fn a_list_needs_one_positive_and_no_negated_match() {
+        let list = |texts: &[&str]| PatternList::parse(texts.iter().copied(), Wildcards::Name).unwrap();
+        assert!(list(&["a", "b"]).matches("b"));
+        assert!(!list(&["a", "b"]).matches("c"));
+        assert!(list(&["!x-*"]).matches("anything"));
+        assert!(!list(&["!x-*"]).matches("x-1"));
+        assert!(!list(&["*", "!x-*"]).matches("x-1"));
+        assert_eq!(list(&["!x", "a"]).to_string(), "a, !x");
+        assert_eq!(PatternList::parse(["!"], Wildcards::Name), Err(PatternError::EmptyNegation));
+        assert_eq!(PatternList::parse([""], Wildcards::Name), Err(PatternError::Empty));
+    }
+
+    /// The definition, word by word; exponential, for short texts only.
+    fn oracle(pattern: &[char], wildcards: Wildcards, value: &[char]) -> bool {
+        let separates = |c: char| c == '/' || (c == ':' && wildcards == Wildcards::Name);
+        match pattern {
+            [] => value.is_empty(),
+            ['*', '*', rest @ ..] => (0..=value.len()).any(|n| oracle(rest, wildcards, &value[n..])),
+            ['*', rest @ ..] => (0..=value.len())
+                .take_while(|n| value[..*n].iter().all(|c| !separates(*c)))
+                .any(|n| oracle(rest, wildcards, &value[n..])),
+            ['?', rest @ ..] => {
+                value.first().is_some_and(|c| !separates(*c)) && oracle(rest, wildcards, &value[1..])
+            }
+            [c, rest @ ..] => value.first() == Some(c) && oracle(rest, wildcards, &value[1..]),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+        #[test]
+        fn it_matches_what_the_definition_says(pattern in "[ab*?/:]{1,7}", value in "[ab/:]{0,7}", uri in any::<bool>()) {
+            let wildcards = if uri { Wildcards::Uri } else { Wildcards::Name };
+            let chars = |text: &str| text.chars().collect::<Vec<_>>();
+            prop_assert_eq!(
+                matches(&pattern, wildcards, &value),
+                oracle(&chars(&pattern), wildcards, &chars(&value))
+            );
+        }
     }
 }

@@ -1,8 +1,10 @@
 //! A configured signer: whose proof counts, when, and for what.
 
-use launchgate_statement::Timestamp;
+use launchgate_outcome::Voucher;
+use launchgate_statement::{Statement, Timestamp};
 
-use crate::{PatternList, PublicKey, TrustError};
+use crate::plugin_mistakes::is_demo_key;
+use crate::{PatternList, PublicKey, Root, TrustError};
 
 /// The name a triggers file gives a signer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -54,12 +56,71 @@ pub enum SignerKind {
     PublicKey(PublicKey),
 }
 
+/// Why a signer's genuine signature does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutOfForce {
+    /// `revoked: true` in today's file.
+    Revoked,
+    /// Published before `notBefore`.
+    NotYetValid(Timestamp),
+    /// Published at `notAfter` or later.
+    Expired(Timestamp),
+}
+
+impl Signer {
+    /// Whether its signature on an event first published at `published` counts under today's file.
+    pub fn in_force(&self, published: Timestamp) -> Result<(), OutOfForce> {
+        if self.revoked {
+            return Err(OutOfForce::Revoked);
+        }
+        if let Some(from) = self.not_before
+            && published < from
+        {
+            return Err(OutOfForce::NotYetValid(from));
+        }
+        if let Some(until) = self.not_after
+            && published >= until
+        {
+            return Err(OutOfForce::Expired(until));
+        }
+        Ok(())
+    }
+
+    /// Whether it may speak for the statement's pipeline.
+    pub(crate) fn speaks_for_pipeline(&self, statement: &Statement) -> bool {
+        let pipeline = statement.build.pipeline.as_deref();
+        self.pipelines.as_ref().is_none_or(|allowed| pipeline.is_some_and(|slug| allowed.matches(slug)))
+    }
+
+    /// Whether it may speak for the statement's builder.
+    pub(crate) fn speaks_for_builder(&self, statement: &Statement) -> bool {
+        self.builders.as_ref().is_none_or(|allowed| allowed.contains(&statement.builder))
+    }
+}
+
+impl SignerKind {
+    /// What a threshold counts it as.
+    pub fn root(&self) -> Root {
+        match self {
+            Self::PublicKey(key) => Root::PublicKey(key.fingerprint()),
+        }
+    }
+
+    /// What kind of proof it gives.
+    pub fn voucher(&self) -> Voucher {
+        match self {
+            Self::PublicKey(_) => Voucher::Key,
+        }
+    }
+}
+
 /// All signers of a triggers file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Signers(Vec<Signer>);
 
 impl Signers {
-    /// Checks that no id stands twice and that each window can hold an instant.
+    /// Checks that no id stands twice, that each window can hold an instant, and that no key is the one
+    /// published inside the official plugin.
     pub fn new(signers: Vec<Signer>) -> Result<Self, TrustError> {
         for (index, signer) in signers.iter().enumerate() {
             if signers[..index].iter().any(|earlier| earlier.id == signer.id) {
@@ -69,6 +130,10 @@ impl Signers {
                 && from >= until
             {
                 return Err(TrustError::EmptyValidity(signer.id.to_string()));
+            }
+            let SignerKind::PublicKey(key) = &signer.kind;
+            if is_demo_key(key) {
+                return Err(TrustError::KnownDemoKey(signer.id.to_string()));
             }
         }
         Ok(Self(signers))

@@ -33,7 +33,7 @@ pub struct VerifiedSignature {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Root {
-    /// SHA-256 of the key's SubjectPublicKeyInfo.
+    /// SHA-256 of the key's `SubjectPublicKeyInfo`.
     PublicKey(Sha256),
     /// Buildkite.
     Buildkite,

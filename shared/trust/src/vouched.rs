@@ -1,7 +1,7 @@
 //! What a set of permitted signers proves of an event.
 
 use launchgate_outcome::Voucher;
-use launchgate_statement::{Build, FactName, Timestamp};
+use launchgate_statement::{Build, FactName, Statement, Timestamp};
 
 use crate::{Root, SignerId, VerifiedEvent};
 
@@ -9,6 +9,8 @@ use crate::{Root, SignerId, VerifiedEvent};
 #[derive(Clone, Debug, Default)]
 pub struct VouchedFacts {
     build: Build,
+    /// In the order of `FactName::ALL`.
+    vouchers: [Option<Voucher>; FactName::ALL.len()],
     signers: Vec<SignerId>,
     roots: Vec<Root>,
     time: Option<VouchedTime>,
@@ -27,8 +29,29 @@ pub struct VouchedTime {
 
 impl VouchedFacts {
     pub(crate) fn gather(event: &VerifiedEvent, any_of: &[SignerId]) -> Self {
-        let _ = (event, any_of);
-        unimplemented!("vouched facts")
+        let mut facts = Self::default();
+        for signature in event.signatures().iter().filter(|signature| any_of.contains(&signature.signer)) {
+            facts.signers.push(signature.signer.clone());
+            if !facts.roots.contains(&signature.root) {
+                facts.roots.push(signature.root.clone());
+            }
+            facts.add(event.statement(), signature.voucher);
+        }
+        facts
+    }
+
+    /// Adds what a signature of this kind proves of `statement` and nobody before it did.
+    fn add(&mut self, statement: &Statement, voucher: Voucher) {
+        for &name in facts_of(voucher) {
+            let place = &mut self.vouchers[name as usize];
+            if place.is_none() && self.build.take_from(&statement.build, name) {
+                *place = Some(voucher);
+            }
+        }
+        // The other sources of time (token, log, build facts) go before a key's word.
+        if let (Voucher::Key, None, Some(at)) = (voucher, self.time, statement.started_on) {
+            self.time = Some(VouchedTime { at, source: "startedOn", voucher });
+        }
     }
 
     /// The vouched facts; an unvouched one is `None`.
@@ -38,8 +61,7 @@ impl VouchedFacts {
 
     /// Who proves `fact`; `None` when nobody permitted does (or the statement does not have it).
     pub fn voucher(&self, fact: FactName) -> Option<Voucher> {
-        let _ = fact;
-        unimplemented!("vouched facts")
+        self.vouchers[fact as usize]
     }
 
     /// The permitted signers that signed.
@@ -55,5 +77,29 @@ impl VouchedFacts {
     /// The instant `maxAge` is measured from.
     pub fn time(&self) -> Option<VouchedTime> {
         self.time
+    }
+}
+
+/// The facts that a proof of this kind covers: each of them was compared with the statement, or is
+/// believed because the key is. Source: DESIGN §3, "Vouchers".
+fn facts_of(voucher: Voucher) -> &'static [FactName] {
+    use FactName as F;
+    match voucher {
+        Voucher::Key => &F::ALL,
+        Voucher::Token => &[
+            F::Organization,
+            F::Pipeline,
+            F::Number,
+            F::Branch,
+            F::Tag,
+            F::Commit,
+            F::Step,
+            F::Job,
+            F::Source,
+            F::Runner,
+        ],
+        Voucher::Certificate => &[F::Organization, F::Pipeline, F::Number, F::Commit, F::Source, F::Runner],
+        // These bring facts of their own beside the statement; the job's word proves none.
+        Voucher::Webhook | Voucher::Rest | Voucher::Statement | Voucher::SignersWord => &[],
     }
 }
