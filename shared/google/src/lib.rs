@@ -1,1 +1,32 @@
-//! google
+//! Google's side of launchgate: Vertex AI, Pub/Sub, push-token certificates, and artifacts in buckets and
+//! registries.
+//!
+//! Promises: every call is bounded in time and size; errors are told apart by what they mean for a launch;
+//! nothing that is logged or returned holds a token; real credentials never go to a replaced address on
+//! this machine unless they were named on purpose.
+//! Does not: decide, retry (the engine does), keep anything, or read the environment (a map is handed in).
+
+mod artifacts;
+mod classification;
+mod credentials;
+mod endpoints;
+mod error;
+mod google_certs;
+mod http;
+mod iam_fixes;
+mod pubsub;
+mod redaction;
+mod retry_after;
+mod run;
+mod vertex;
+
+//pub use artifacts::{ArtifactReader, BucketObject, Image, ObjectAddress, Progress, Tags};
+pub use credentials::{Account, CredentialSettings, Credentials};
+pub use endpoints::{Endpoint, Endpoints, Override};
+pub use error::GoogleError;
+//pub use google_certs::{Freshness, GoogleCerts};
+pub use http::{USER_AGENT, install_crypto};
+pub use iam_fixes::{FixContext, iam_fix};
+//pub use pubsub::{FailureTopic, PubSub};
+pub use run::console_link;
+pub use vertex::VertexClient;

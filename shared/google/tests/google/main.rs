@@ -1,0 +1,6 @@
+//! The adapters against strict stand-ins on loopback.
+#![allow(clippy::unwrap_used)]
+
+mod credentials;
+mod plans;
+mod vertex;
