@@ -1,1 +1,28 @@
-//! ledger-sqlite
+//! The ledger on `SQLite`: the embedded default for one machine.
+//!
+//! Promises: what is answered is on disk (WAL, `synchronous=FULL`, one commit for everything queued
+//! meanwhile); leases are measured by one clock that never goes back; a database written by a newer
+//! version is refused untouched. Several processes of one machine may share the file.
+//! Does not: work over a network file system; run where the disk is not durable unless told to; delete
+//! anything.
+
+mod admission;
+mod claims;
+mod clock;
+mod column;
+mod commands;
+mod database;
+mod decision;
+mod disk;
+mod event;
+mod fault;
+mod ledger;
+mod listing;
+mod migrations;
+mod readers;
+mod receipt;
+mod redecision;
+mod writer;
+
+pub use fault::OpenError;
+pub use ledger::{Options, SqliteLedger};

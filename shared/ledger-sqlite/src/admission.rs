@@ -1,0 +1,97 @@
+//! A new event with its receipt, decisions and claims in one commit.
+
+use std::time::Duration;
+
+use launchgate_engine::{Admission, Admitted, EventRecord, Known};
+use launchgate_outcome::Outcome;
+use launchgate_statement::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::{
+    column::{Json, Plain, json},
+    decision::DecisionRow,
+    fault::Fault,
+    receipt::ReceiptRow,
+};
+
+/// An admission ready to be written.
+pub(crate) struct AdmissionRows {
+    receipt: ReceiptRow,
+    event: EventRecord,
+    signatures: String,
+    build: String,
+    artifacts: String,
+    checks: String,
+    decisions: Vec<DecisionRow>,
+    lease: Duration,
+}
+
+impl AdmissionRows {
+    pub(crate) fn new(admission: Admission) -> Result<Self, Fault> {
+        let Admission { receipt, event, decisions, lease } = admission;
+        Ok(Self {
+            receipt: ReceiptRow::new(receipt)?,
+            signatures: json(&event.signatures)?,
+            build: json(&event.build)?,
+            artifacts: json(&event.artifacts)?,
+            checks: json(&event.checks)?,
+            decisions: decisions.into_iter().map(DecisionRow::new).collect::<Result<_, _>>()?,
+            event,
+            lease,
+        })
+    }
+
+    pub(crate) fn admit(&self, db: &Connection, now: Timestamp) -> Result<Admitted, Fault> {
+        if let Some((event, known)) = self.known(db)? {
+            self.receipt.insert_duplicate(db, now, event)?;
+            return Ok(Admitted::Known(known));
+        }
+        let event = self.receipt.insert_first(db, now)?;
+        self.insert_event(db, event)?;
+        for decision in &self.decisions {
+            decision.insert(db, event, now, decision.is_launchable().then_some(self.lease))?;
+        }
+        Ok(Admitted::New { now })
+    }
+
+    fn known(&self, db: &Connection) -> Result<Option<(i64, Known)>, Fault> {
+        let sql = "SELECT seq, signatures, first_published FROM events WHERE id = ?1";
+        let found = db
+            .prepare_cached(sql)?
+            .query_row([self.event.id.as_str()], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, Json<_>>(1)?.0, row.get::<_, Plain<Timestamp>>(2)?.0))
+            })
+            .optional()?;
+        let Some((event, signatures, first_published)) = found else { return Ok(None) };
+        let outcome = event_outcome(db, event)?;
+        Ok(Some((event, Known { outcome, signatures, first_published })))
+    }
+
+    fn insert_event(&self, db: &Connection, seq: i64) -> Result<(), Fault> {
+        let sql = "INSERT INTO events (seq, id, digest, first_published, data, signatures, pipeline, build, \
+                   artifacts, checks, unmatched) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+        let event = &self.event;
+        db.prepare_cached(sql)?.execute(params![
+            seq,
+            event.id.as_str(),
+            event.digest.0.as_bytes(),
+            event.first_published.micros(),
+            event.data,
+            self.signatures,
+            event.build.pipeline,
+            self.build,
+            self.artifacts,
+            self.checks,
+            event.unmatched
+        ])?;
+        Ok(())
+    }
+}
+
+/// How an event stands: the first of its decisions' outcomes, `no_match` when it has none.
+pub(crate) fn event_outcome(db: &Connection, event: i64) -> Result<Outcome, Fault> {
+    let mut statement = db.prepare_cached("SELECT outcome FROM decisions WHERE event = ?1")?;
+    let outcomes = statement.query_map([event], |row| Ok(row.get::<_, Plain<Outcome>>(0)?.0))?;
+    let outcomes: Vec<Outcome> = outcomes.collect::<Result<_, _>>()?;
+    Ok(outcomes.into_iter().min().unwrap_or(Outcome::NoMatch))
+}

@@ -1,0 +1,212 @@
+//! Taking a decision, recording what came of it, and what is still to be done.
+
+use std::time::Duration;
+
+use launchgate_engine::{AttemptRecord, Claim, Claimed, DecisionRecord, Fence, Progress, Recorded, Run};
+use launchgate_outcome::{Outcome, Reason};
+use launchgate_statement::Timestamp;
+use launchgate_triggers::LaunchId;
+use rusqlite::{Connection, OptionalExtension as _, named_params, params};
+
+use crate::{
+    clock::micros,
+    column::{Plain, count, json},
+    decision::{DECISION_COLUMNS, decision, fence_from},
+    fault::Fault,
+};
+
+/// Takes an open decision whose delay and lease have run out.
+pub(crate) fn claim(
+    db: &Connection,
+    launch_id: &LaunchId,
+    lease: Duration,
+    now: Timestamp,
+) -> Result<Claim, Fault> {
+    let state = db
+        .prepare_cached("SELECT open, due_at FROM decisions WHERE launch_id = ?1")?
+        .query_row([launch_id.as_str()], |row| Ok((row.get::<_, bool>(0)?, row.get::<_, i64>(1)?)))
+        .optional()?;
+    match state {
+        None | Some((false, _)) => return Ok(Claim::Settled),
+        Some((true, due_at)) if due_at > now.micros() => return Ok(Claim::Busy),
+        Some((true, _)) => {}
+    }
+    // Read before it is changed: the answer tells of the call that an earlier holder left unanswered.
+    let sql = format!(
+        "SELECT {DECISION_COLUMNS}, d.fence, d.first_intent, d.unanswered_since \
+         FROM decisions d JOIN events e ON e.seq = d.event WHERE d.launch_id = ?1"
+    );
+    let claimed = db.prepare_cached(&sql)?.query_row([launch_id.as_str()], |row| {
+        Ok(Claimed {
+            decision: decision(row)?,
+            fence: fence_from(row.get::<_, i64>("fence")? + 1),
+            first_intent: row.get::<_, Option<Plain<_>>>("first_intent")?.map_or(now, |at| at.0),
+            unanswered_since: row.get::<_, Option<Plain<_>>>("unanswered_since")?.map(|at| at.0),
+            now,
+        })
+    })?;
+    let sql = "UPDATE decisions SET fence = fence + 1, claimed_at = :now, due_at = :lease_end, \
+               first_intent = coalesce(first_intent, :now), \
+               unanswered_since = coalesce(unanswered_since, iif(server_id, :now, NULL)) \
+               WHERE launch_id = :launch_id";
+    db.prepare_cached(sql)?.execute(named_params! {
+        ":launch_id": launch_id.as_str(),
+        ":now": now.micros(),
+        ":lease_end": now.plus_micros(micros(lease)).micros(),
+    })?;
+    Ok(Claim::Held(Box::new(claimed)))
+}
+
+/// What an attempt came to, ready to be written.
+pub(crate) struct ProgressRow {
+    launch_id: LaunchId,
+    fence: i64,
+    outcome: Outcome,
+    reason: Option<Reason>,
+    message: Option<String>,
+    run: Option<String>,
+    attempt: Option<String>,
+    open: bool,
+    delay: Duration,
+    unanswered: Unanswered,
+}
+
+/// What becomes of the note that a call may have gone unanswered.
+#[derive(Clone, Copy)]
+enum Unanswered {
+    /// Every call has its answer.
+    Nothing,
+    /// It stays.
+    Stays,
+    /// It stays if an earlier claim left it; under this one no call was made.
+    StaysIfOlder,
+}
+
+impl ProgressRow {
+    pub(crate) fn new(launch_id: LaunchId, fence: Fence, progress: Progress) -> Result<Self, Fault> {
+        // A fence beyond i64 was never given out; -1 matches none.
+        let fence = i64::try_from(fence.0).unwrap_or(-1);
+        let text = |attempt: Option<AttemptRecord>| attempt.as_ref().map(json).transpose();
+        Ok(match progress {
+            Progress::Launched { run, attempt } => Self {
+                launch_id,
+                fence,
+                outcome: Outcome::Launched,
+                reason: None,
+                message: None,
+                run: Some(json::<Run>(&run)?),
+                attempt: text(Some(attempt))?,
+                open: false,
+                delay: Duration::ZERO,
+                unanswered: Unanswered::Nothing,
+            },
+            Progress::Later { outcome, reason, message, delay, not_accepted, attempt } => Self {
+                launch_id,
+                fence,
+                outcome,
+                reason: Some(reason),
+                message: Some(message),
+                run: None,
+                attempt: text(attempt)?,
+                open: true,
+                delay,
+                unanswered: if not_accepted { Unanswered::Nothing } else { Unanswered::Stays },
+            },
+            Progress::Ended { outcome, reason, message, attempt } => Self {
+                launch_id,
+                fence,
+                outcome,
+                reason,
+                message: Some(message),
+                run: None,
+                unanswered: if attempt.is_some() { Unanswered::Nothing } else { Unanswered::StaysIfOlder },
+                attempt: text(attempt)?,
+                open: false,
+                delay: Duration::ZERO,
+            },
+        })
+    }
+
+    pub(crate) fn launch_id(&self) -> &LaunchId {
+        &self.launch_id
+    }
+
+    pub(crate) fn record(&self, db: &Connection, now: Timestamp) -> Result<Recorded, Fault> {
+        let sql = "UPDATE decisions SET outcome = :outcome, reason = :reason, message = :message, \
+                   run = coalesce(:run, run), open = :open, due_at = :due_at, recorded_fence = fence, \
+                   changed = :now, failure_told = 0, \
+                   unanswered_since = CASE :unanswered WHEN 0 THEN NULL WHEN 1 THEN unanswered_since \
+                     ELSE iif(unanswered_since < claimed_at, unanswered_since, NULL) END, \
+                   attempts = iif(:attempt IS NULL, attempts, json_insert( \
+                     iif(json_array_length(attempts) >= 50, json_remove(attempts, '$[0]'), attempts), \
+                     '$[#]', json(:attempt))), \
+                   attempt_count = attempt_count + (:attempt IS NOT NULL) \
+                   WHERE launch_id = :launch_id AND fence = :fence AND recorded_fence < fence";
+        let written = db.prepare_cached(sql)?.execute(named_params! {
+            ":launch_id": self.launch_id.as_str(),
+            ":fence": self.fence,
+            ":outcome": self.outcome.as_str(),
+            ":reason": self.reason.map(Reason::as_str),
+            ":message": self.message,
+            ":run": self.run,
+            ":open": self.open,
+            ":due_at": now.plus_micros(micros(self.delay)).micros(),
+            ":now": now.micros(),
+            ":unanswered": self.unanswered as i64,
+            ":attempt": self.attempt,
+        })?;
+        if written == 1 { Ok(Recorded::Yes) } else { self.recorded_before(db) }
+    }
+
+    /// `Yes` when this very thing stands recorded under this very fence: a lost answer, asked again.
+    fn recorded_before(&self, db: &Connection) -> Result<Recorded, Fault> {
+        let sql = "SELECT fence = ?2 AND outcome = ?3 AND reason IS ?4 AND message IS ?5 \
+                   AND (?6 IS NULL OR run IS ?6) FROM decisions WHERE launch_id = ?1";
+        let same = db
+            .prepare_cached(sql)?
+            .query_row(
+                params![
+                    self.launch_id.as_str(),
+                    self.fence,
+                    self.outcome.as_str(),
+                    self.reason.map(Reason::as_str),
+                    self.message,
+                    self.run
+                ],
+                |row| row.get::<_, bool>(0),
+            )
+            .optional()?;
+        match same {
+            Some(true) => Ok(Recorded::Yes),
+            Some(false) => Ok(Recorded::FenceLost),
+            None => Err(Fault::Refused(format!("no decision {} is recorded", self.launch_id))),
+        }
+    }
+}
+
+/// Open decisions that may be claimed, the longest due first.
+pub(crate) fn due(db: &Connection, now: Timestamp, limit: usize) -> Result<Vec<LaunchId>, Fault> {
+    let sql = "SELECT launch_id FROM decisions WHERE open = 1 AND due_at <= ?1 ORDER BY due_at, seq LIMIT ?2";
+    let mut statement = db.prepare_cached(sql)?;
+    let rows =
+        statement.query_map(params![now.micros(), count(limit)], |row| Ok(row.get::<_, Plain<_>>(0)?.0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Failures that nobody has been told of, oldest first.
+pub(crate) fn untold_failures(db: &Connection, limit: usize) -> Result<Vec<DecisionRecord>, Fault> {
+    let sql = format!(
+        "SELECT {DECISION_COLUMNS} FROM decisions d JOIN events e ON e.seq = d.event \
+         WHERE d.outcome = 'failed_launch' AND d.failure_told = 0 ORDER BY d.changed, d.seq LIMIT ?1"
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    let rows = statement.query_map([count(limit)], decision)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Notes that a failure has been told.
+pub(crate) fn failure_told(db: &Connection, launch_id: &LaunchId) -> Result<(), Fault> {
+    let sql = "UPDATE decisions SET failure_told = 1 WHERE launch_id = ?1 AND outcome = 'failed_launch'";
+    db.prepare_cached(sql)?.execute([launch_id.as_str()])?;
+    Ok(())
+}

@@ -1,0 +1,179 @@
+//! Decisions as rows.
+
+use std::time::Duration;
+
+use launchgate_engine::{DecisionRecord, Fence};
+use launchgate_outcome::{Outcome, Reason};
+use launchgate_statement::{EventId, Timestamp};
+use launchgate_triggers::LaunchId;
+use rusqlite::{Connection, Row, named_params};
+
+use crate::{
+    clock::micros,
+    column::{Json, Plain, count, json},
+    fault::Fault,
+};
+
+/// A decision ready to be written: the JSON is made on the caller's thread, not on the writer's.
+pub(crate) struct DecisionRow {
+    pub(crate) record: DecisionRecord,
+    checks: String,
+    plan: Option<String>,
+    signers: String,
+    attempts: String,
+    run: Option<String>,
+    server_id: bool,
+}
+
+impl DecisionRow {
+    pub(crate) fn new(record: DecisionRecord) -> Result<Self, Fault> {
+        Ok(Self {
+            checks: json(&record.checks)?,
+            plan: record.plan.as_ref().map(json).transpose()?,
+            signers: json(&record.signers)?,
+            attempts: json(&record.attempts)?,
+            run: record.run.as_ref().map(json).transpose()?,
+            server_id: record.plan.as_ref().is_some_and(|plan| !plan.kind().has_client_id()),
+            record,
+        })
+    }
+
+    /// Writes a decision that is not there yet, claimed under fence 1 or unclaimed under fence 0.
+    pub(crate) fn insert(
+        &self,
+        db: &Connection,
+        event: i64,
+        now: Timestamp,
+        lease: Option<Duration>,
+    ) -> Result<Fence, Fault> {
+        let sql = "INSERT INTO decisions (launch_id, event, subject, sha256, trigger_name, ordinal, outcome, \
+                   reason, message, checks, plan, server_id, signers, config, attempts, attempt_count, run, \
+                   asked_by, open, fence, recorded_fence, claimed_at, due_at, first_intent, unanswered_since, changed, \
+                   failure_told) \
+                   VALUES (:launch_id, :event, :subject, :sha256, :trigger_name, :ordinal, :outcome, \
+                   :reason, :message, :checks, :plan, :server_id, :signers, :config, :attempts, \
+                   :attempt_count, :run, :asked_by, :open, :claimed, 0, iif(:claimed, :now, NULL), \
+                   iif(:claimed, :lease_end, :now), iif(:claimed, :now, NULL), \
+                   iif(:claimed AND :server_id, :now, NULL), :now, 0)";
+        let record = &self.record;
+        let claimed = lease.is_some();
+        db.prepare_cached(sql)?.execute(named_params! {
+            ":launch_id": record.launch_id.as_str(),
+            ":event": event,
+            ":subject": record.subject,
+            ":sha256": record.sha256.as_bytes(),
+            ":trigger_name": record.trigger.as_str(),
+            ":ordinal": record.ordinal,
+            ":outcome": record.outcome.as_str(),
+            ":reason": record.reason.map(Reason::as_str),
+            ":message": record.message,
+            ":checks": self.checks,
+            ":plan": self.plan,
+            ":server_id": self.server_id,
+            ":signers": self.signers,
+            ":config": record.config.as_bytes(),
+            ":attempts": self.attempts,
+            ":attempt_count": count(record.attempts.len()),
+            ":run": self.run,
+            ":asked_by": record.by,
+            ":open": record.outcome.is_open(),
+            ":claimed": claimed,
+            ":lease_end": lease_end(now, lease),
+            ":now": now.micros(),
+        })?;
+        Ok(Fence(u64::from(claimed)))
+    }
+
+    /// Writes a decision over the recorded one of the same launch id, under the next fence, so that
+    /// nobody who held the old one writes into the new. The first intent stays the launch id's first.
+    ///
+    /// `None`: a call of the old decision was never answered, so the new one is left due and unclaimed;
+    /// whoever claims it is told of that call.
+    pub(crate) fn replace(
+        &self,
+        db: &Connection,
+        now: Timestamp,
+        lease: Option<Duration>,
+    ) -> Result<Option<Fence>, Fault> {
+        let unanswered: bool = db
+            .prepare_cached("SELECT unanswered_since IS NOT NULL FROM decisions WHERE launch_id = ?1")?
+            .query_row([self.record.launch_id.as_str()], |row| row.get(0))?;
+        let held = lease.filter(|_| !unanswered);
+        let sql = "UPDATE decisions SET outcome = :outcome, reason = :reason, message = :message, \
+                   checks = :checks, plan = :plan, server_id = :server_id, signers = :signers, \
+                   config = :config, attempts = :attempts, attempt_count = :attempt_count, run = :run, \
+                   asked_by = :asked_by, open = :open, fence = fence + 1, \
+                   recorded_fence = iif(:held, recorded_fence, fence + 1), \
+                   claimed_at = iif(:held, :now, claimed_at), due_at = :due_at, \
+                   first_intent = coalesce(first_intent, iif(:held, :now, NULL)), \
+                   unanswered_since = coalesce(unanswered_since, iif(:held AND :server_id, :now, NULL)), \
+                   changed = :now, failure_told = 0 \
+                   WHERE launch_id = :launch_id RETURNING fence";
+        let record = &self.record;
+        let fence: i64 = db.prepare_cached(sql)?.query_row(
+            named_params! {
+                ":launch_id": record.launch_id.as_str(),
+                ":outcome": record.outcome.as_str(),
+                ":reason": record.reason.map(Reason::as_str),
+                ":message": record.message,
+                ":checks": self.checks,
+                ":plan": self.plan,
+                ":server_id": self.server_id,
+                ":signers": self.signers,
+                ":config": record.config.as_bytes(),
+                ":attempts": self.attempts,
+                ":attempt_count": count(record.attempts.len()),
+                ":run": self.run,
+                ":asked_by": record.by,
+                ":open": record.outcome.is_open(),
+                ":held": held.is_some(),
+                ":due_at": lease_end(now, held),
+                ":now": now.micros(),
+            },
+            |row| row.get(0),
+        )?;
+        Ok((held.is_some() || lease.is_none()).then_some(fence_from(fence)))
+    }
+
+    /// Whether an admission claims it: open, and there is something to send.
+    pub(crate) fn is_launchable(&self) -> bool {
+        self.record.outcome.is_open() && self.plan.is_some()
+    }
+}
+
+/// The end of a lease; without one, now.
+fn lease_end(now: Timestamp, lease: Option<Duration>) -> i64 {
+    now.plus_micros(lease.map_or(0, micros)).micros()
+}
+
+/// The columns that `decision` reads; `events` must be joined as `e`.
+pub(crate) const DECISION_COLUMNS: &str = "e.id AS event_id, d.launch_id, d.subject, d.sha256, \
+    d.trigger_name, d.ordinal, d.outcome, d.reason, d.message, d.checks, d.plan, d.signers, d.config, \
+    d.attempts, d.run, d.asked_by";
+
+/// A decision read back.
+pub(crate) fn decision(row: &Row<'_>) -> rusqlite::Result<DecisionRecord> {
+    Ok(DecisionRecord {
+        launch_id: row.get::<_, Plain<LaunchId>>("launch_id")?.0,
+        event: row.get::<_, Plain<EventId>>("event_id")?.0,
+        subject: row.get("subject")?,
+        sha256: row.get::<_, Plain<_>>("sha256")?.0,
+        trigger: row.get::<_, Plain<_>>("trigger_name")?.0,
+        ordinal: row.get("ordinal")?,
+        outcome: row.get::<_, Plain<Outcome>>("outcome")?.0,
+        reason: row.get::<_, Option<Plain<Reason>>>("reason")?.map(|reason| reason.0),
+        message: row.get("message")?,
+        checks: row.get::<_, Json<_>>("checks")?.0,
+        plan: row.get::<_, Option<Json<_>>>("plan")?.map(|plan| plan.0),
+        signers: row.get::<_, Json<_>>("signers")?.0,
+        config: row.get::<_, Plain<_>>("config")?.0,
+        attempts: row.get::<_, Json<_>>("attempts")?.0,
+        run: row.get::<_, Option<Json<_>>>("run")?.map(|run| run.0),
+        by: row.get("asked_by")?,
+    })
+}
+
+/// Fences are counted from 0 by this crate alone.
+pub(crate) fn fence_from(value: i64) -> Fence {
+    Fence(u64::try_from(value).unwrap_or(0))
+}
