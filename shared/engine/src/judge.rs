@@ -1,1 +1,76 @@
-//! judge
+//! The whole decision without a ledger: what `receive` decides by and what `explain` shows.
+
+use launchgate_outcome::{Check, Outcome, Reason, Refusal};
+use launchgate_statement::{Envelope, EventDigest, Timestamp};
+use launchgate_triggers::{Config, DecideOptions, Decisions, decide};
+use launchgate_trust::{Rejection, VerifiedEvent, verify};
+
+/// Decisions one event may come to. Each is a row, a claim and a call: what one message can make us do
+/// is bounded. Source: DESIGN §6.
+const MAX_DECISIONS: usize = 256;
+
+/// What a message comes to.
+#[derive(Debug)]
+pub enum Judgement {
+    /// It is no event.
+    Rejected(Rejection),
+    /// It is one, and this is what the file says of it.
+    Decided(Box<Decided>),
+}
+
+/// An event and what the file says of it.
+#[derive(Debug)]
+pub struct Decided {
+    /// The event.
+    pub event: VerifiedEvent,
+    /// What the file says.
+    pub decisions: Decisions,
+}
+
+impl Judgement {
+    /// The outcome that would follow.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Rejected(rejection) => rejection.refusal.outcome,
+            Self::Decided(decided) => decided.decisions.outcome(),
+        }
+    }
+}
+
+/// Parses, verifies and decides message data. Pure: the same arguments give the same answer.
+pub fn judge(config: &Config, data: &[u8], published: Timestamp, options: DecideOptions) -> Judgement {
+    let envelope = match Envelope::parse(data) {
+        Ok(envelope) => envelope,
+        Err(error) => {
+            let check = Check::failed("envelope").detail(error.to_string());
+            return Judgement::Rejected(Rejection { refusal: error.into(), checks: vec![check], digest: None });
+        }
+    };
+    match verify(envelope, &config.signers, published) {
+        Ok(event) => judge_event(config, event, published, options),
+        Err(rejection) => Judgement::Rejected(rejection),
+    }
+}
+
+/// Decides an event that is verified already.
+pub(crate) fn judge_event(
+    config: &Config,
+    event: VerifiedEvent,
+    published: Timestamp,
+    options: DecideOptions,
+) -> Judgement {
+    let decisions = decide(config, &event, published, options);
+    if decisions.decisions.len() > MAX_DECISIONS {
+        return Judgement::Rejected(too_many(&event, decisions.decisions.len(), event.digest()));
+    }
+    Judgement::Decided(Box::new(Decided { event, decisions }))
+}
+
+fn too_many(event: &VerifiedEvent, found: usize, digest: EventDigest) -> Rejection {
+    let message = format!(
+        "the event comes to {found} decisions; at most {MAX_DECISIONS} are made of one event: split it or narrow `match`"
+    );
+    let mut checks = event.checks().to_vec();
+    checks.push(Check::failed("decisions").expected(format!("at most {MAX_DECISIONS}")).actual(found.to_string()));
+    Rejection { refusal: Refusal::new(Reason::TooManyDecisions, message), checks, digest: Some(digest) }
+}

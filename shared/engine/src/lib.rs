@@ -16,9 +16,13 @@ mod replay;
 mod retry;
 mod sweep;
 
-pub use receipt::{AuthenticatedReceipt, Receipt};
+pub use comparison::{Difference, same_job};
+pub use gate::{Answer, Gate, GateParts, NothingDecided};
+pub use judge::{Decided, Judgement, judge};
+pub use receipt::{AuthenticatedReceipt, Receipt, UnreadableDelivery};
 pub use records::{
     Admission, Admitted, AttemptRecord, CallSummary, Claim, Claimed, Command, CommandId, CommandKind,
     CommandRecord, DecisionRecord, Durability, EventFilter, EventRecord, EventSummary, Fence, Known, Page,
-    Progress, ReceiptRecord, Recorded, Redecision, Run, StoredEvent,
+    Progress, ReceiptRecord, Recorded, Redecided, Redecision, Run, StoredEvent,
 };
+pub use sweep::SweepReport;

@@ -1,6 +1,7 @@
 //! One inbound delivery.
 
 use bytes::Bytes;
+use launchgate_outcome::Refusal;
 use launchgate_statement::Timestamp;
 use launchgate_trust::AuthenticatedSender;
 
@@ -43,4 +44,17 @@ impl AuthenticatedReceipt {
     pub fn sender(&self) -> &AuthenticatedSender {
         &self.sender
     }
+}
+
+/// A request by a proven sender that is no delivery: stored as rejected, never looked at again.
+#[derive(Clone, Debug)]
+pub struct UnreadableDelivery {
+    /// Who sent it.
+    pub sender: AuthenticatedSender,
+    /// Pub/Sub's message id, when that much could be read.
+    pub message_id: Option<String>,
+    /// Its body, or the start of it.
+    pub body: Bytes,
+    /// What is wrong with it.
+    pub refusal: Refusal,
 }

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 pub struct ReceiptRecord {
     /// Pub/Sub's message id.
     pub message_id: String,
-    /// When Pub/Sub took the message in.
-    pub publish_time: Timestamp,
+    /// When Pub/Sub took the message in; `None` for a delivery that does not say it (and is rejected).
+    pub publish_time: Option<Timestamp>,
     /// The subscription that delivered it.
     pub subscription: Option<String>,
     /// Who pushed it.
@@ -92,6 +92,9 @@ pub struct DecisionRecord {
     pub attempts: Vec<AttemptRecord>,
     /// The run.
     pub run: Option<Run>,
+    /// Who asked for it, when it comes of a replay: the command's number and its author.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 /// One call to Vertex and its answer.
@@ -150,7 +153,10 @@ pub struct Admission {
 #[derive(Clone, Debug)]
 pub enum Admitted {
     /// The event is new: everything is durable and its open decisions are claimed by the caller.
-    New,
+    New {
+        /// The ledger's clock at the admission; the first intent of every claimed decision.
+        now: Timestamp,
+    },
     /// The event was there; only the receipt was recorded, as `duplicate`.
     Known(Known),
 }
@@ -178,10 +184,17 @@ pub struct Redecision {
     pub decisions: Vec<DecisionRecord>,
     /// Which recorded outcomes (and, when given, reasons) may be replaced.
     pub replaces: Vec<(Outcome, Option<Reason>)>,
-    /// Who asked for it, for the history.
-    pub by: String,
     /// How long the claims last.
     pub lease: Duration,
+}
+
+/// What a redecision came to.
+#[derive(Clone, Debug)]
+pub struct Redecided {
+    /// The launch ids that were written; those that are open are claimed by the caller under the fence.
+    pub written: Vec<(LaunchId, Fence)>,
+    /// The ledger's clock; the first intent of every claimed decision.
+    pub now: Timestamp,
 }
 
 /// Asking for the right to work on a decision.

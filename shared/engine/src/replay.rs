@@ -1,1 +1,97 @@
-//! replay
+//! Deciding a recorded event again, because an operator asked for it.
+
+use launchgate_outcome::Outcome;
+use launchgate_statement::EventId;
+use launchgate_triggers::DecideOptions;
+
+use crate::{
+    Claimed, CommandKind, CommandRecord, DecisionRecord, Gate, Judgement, Redecided, Redecision, StoredEvent, SweepReport,
+    judge::{Decided, judge},
+    ports::LedgerError,
+};
+
+/// Commands one sweep carries out.
+const BATCH: usize = 16;
+
+impl Gate {
+    /// Carries out what operators asked for since the last sweep.
+    pub(crate) async fn carry_out_commands(&self, report: &mut SweepReport) -> Result<(), LedgerError> {
+        for command in self.ledger().open_commands(BATCH).await? {
+            let result = self.carry_out(&command).await?;
+            tracing::info!(command = command.id.0, by = command.command.by, why = command.command.why, result, "command carried out");
+            self.ledger().command_done(command.id, result).await?;
+            report.commands += 1;
+        }
+        Ok(())
+    }
+
+    async fn carry_out(&self, command: &CommandRecord) -> Result<String, LedgerError> {
+        match &command.command.kind {
+            CommandKind::Replay { event, force } => self.replay(event, *force, command).await,
+        }
+    }
+
+    /// Re-verifies under today's file with the first publish time, decides again, and launches what comes
+    /// of it. A command that is carried out twice (a crash before it was noted) re-decides the same
+    /// ordinal, so it launches nothing twice.
+    async fn replay(&self, id: &EventId, force: bool, command: &CommandRecord) -> Result<String, LedgerError> {
+        let Some(stored) = self.ledger().event(id).await? else {
+            return Ok(format!("no event {id} is recorded; seek the subscription back instead"));
+        };
+        let by = format!("command {} by {}: {}", command.id.0, command.command.by, command.command.why);
+        let ordinal = if force { forced_ordinal(&stored, &by) } else { 0 };
+        let options = DecideOptions { ordinal, max_age_met: true };
+        let decided = match judge(self.config(), &stored.event.data, stored.event.first_published, options) {
+            Judgement::Rejected(rejection) => {
+                let refusal = rejection.refusal;
+                return Ok(format!("{}/{}: {}", refusal.outcome, refusal.reason, refusal.message));
+            }
+            Judgement::Decided(decided) => *decided,
+        };
+        let Decided { event, decisions } = decided;
+        let decisions: Vec<_> = decisions
+            .decisions
+            .into_iter()
+            .map(|decision| DecisionRecord { by: Some(by.clone()), ..self.decision_record(&event, decision) })
+            .collect();
+        if decisions.is_empty() {
+            return Ok("no_match: no trigger matches the event today".to_owned());
+        }
+        let replayable = Outcome::ALL.into_iter().filter(|outcome| !force && outcome.is_replayable());
+        let redecision = Redecision {
+            event: id.clone(),
+            signatures: event.signatures().to_vec(),
+            decisions: decisions.clone(),
+            replaces: replayable.map(|outcome| (outcome, None)).collect(),
+            lease: self.lease(),
+        };
+        let Redecided { written, now } = self.ledger().redecide(redecision).await?;
+        let mut said = Vec::new();
+        for decision in decisions {
+            let Some((_, fence)) = written.iter().find(|(launch_id, _)| *launch_id == decision.launch_id) else {
+                let recorded = stored.decisions.iter().find(|old| old.launch_id == decision.launch_id);
+                let outcome = recorded.map_or(decision.outcome, |old| old.outcome);
+                said.push(format!("{}: {outcome}, left as it is", decision.trigger));
+                continue;
+            };
+            let trigger = decision.trigger.clone();
+            if !decision.outcome.is_open() {
+                let reason = decision.reason.map_or(String::new(), |reason| format!("/{reason}"));
+                said.push(format!("{trigger}: {}{reason}", decision.outcome));
+                continue;
+            }
+            let claimed = Claimed { decision, fence: *fence, first_intent: now, unanswered_since: None, now };
+            let done = self.work_on(claimed, false).await?;
+            let reason = done.reason.map_or(String::new(), |reason| format!("/{reason}"));
+            said.push(format!("{trigger}: {}{reason}", done.outcome));
+        }
+        Ok(said.join("; "))
+    }
+}
+
+/// The next ordinal of the event; the same one again when this very command was cut off after deciding.
+fn forced_ordinal(stored: &StoredEvent, by: &str) -> u32 {
+    let mine = stored.decisions.iter().find(|decision| decision.by.as_deref() == Some(by));
+    let highest = || stored.decisions.iter().map(|decision| decision.ordinal).max();
+    mine.map_or_else(|| highest().map_or(0, |highest| highest + 1), |decision| decision.ordinal)
+}

@@ -1,1 +1,64 @@
-//! sweep
+//! What finishes the work that a delivery left open: retries, expired leases, untold failures, commands.
+//! Safe to run concurrently with deliveries and with other sweeps, and hours late.
+
+use futures_util::{StreamExt, stream};
+use launchgate_outcome::Outcome;
+use launchgate_triggers::LaunchId;
+
+use crate::{Claim, Gate, ports::LedgerError};
+
+/// Decisions, failures and commands one sweep takes up; the next sweep takes the rest.
+const BATCH: usize = 64;
+
+/// Calls to Vertex at the same time.
+const CALLS_AT_ONCE: usize = 8;
+
+/// What one sweep did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct SweepReport {
+    /// Decisions taken up.
+    pub taken_up: usize,
+    /// Of these, launched now.
+    pub launched: usize,
+    /// Of these, ended without a run.
+    pub ended: usize,
+    /// Failures told.
+    pub failures_told: usize,
+    /// Commands carried out.
+    pub commands: usize,
+    /// There was more than one sweep takes up.
+    pub more: bool,
+}
+
+impl Gate {
+    /// Takes up what is due, bounded.
+    pub async fn sweep(&self) -> Result<SweepReport, LedgerError> {
+        let mut report = SweepReport::default();
+        self.carry_out_commands(&mut report).await?;
+        let due = self.ledger().due(BATCH).await?;
+        report.more = due.len() == BATCH;
+        let results: Vec<_> = stream::iter(due)
+            .map(|launch_id| async move { self.take_up(&launch_id).await })
+            .buffer_unordered(CALLS_AT_ONCE)
+            .collect()
+            .await;
+        for result in results {
+            let Some(outcome) = result? else { continue };
+            report.taken_up += 1;
+            report.launched += usize::from(outcome == Outcome::Launched);
+            report.ended += usize::from(outcome != Outcome::Launched && !outcome.is_open());
+        }
+        for decision in self.ledger().untold_failures(BATCH).await? {
+            report.failures_told += usize::from(self.publish_failure(&decision).await);
+        }
+        Ok(report)
+    }
+
+    /// Claims one decision and works on it; `None` when somebody else has it or it is settled.
+    pub(crate) async fn take_up(&self, launch_id: &LaunchId) -> Result<Option<Outcome>, LedgerError> {
+        match self.ledger().claim(launch_id, self.lease()).await? {
+            Claim::Held(claimed) => Ok(Some(self.work_on(*claimed, true).await?.outcome)),
+            Claim::Busy | Claim::Settled => Ok(None),
+        }
+    }
+}

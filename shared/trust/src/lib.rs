@@ -14,6 +14,7 @@ mod push_token;
 mod scheme;
 mod signer;
 mod signing_key;
+mod union;
 mod verified_event;
 mod verify;
 mod vouched;

@@ -8,7 +8,7 @@ use launchgate_triggers::LaunchId;
 
 use crate::{
     Admission, Admitted, Claim, Command, CommandId, CommandRecord, DecisionRecord, Durability, EventFilter,
-    EventSummary, Fence, Page, Progress, ReceiptRecord, Recorded, Redecision, StoredEvent,
+    EventSummary, Fence, Page, Progress, ReceiptRecord, Recorded, Redecided, Redecision, StoredEvent,
 };
 
 /// The durable record of receipts, events, decisions and commands. Its own clock is the only one that
@@ -25,9 +25,10 @@ pub trait Ledger: Send + Sync + 'static {
     /// Records a delivery that became no event.
     async fn record_receipt(&self, receipt: ReceiptRecord) -> Result<(), LedgerError>;
 
-    /// Adds signers to a known event and replaces or adds decisions, in one commit. Answers the launch
-    /// ids that were written and are now claimed by the caller (fences by `claim`'s rule).
-    async fn redecide(&self, redecision: Redecision) -> Result<Vec<(LaunchId, Fence)>, LedgerError>;
+    /// Adds signers to a known event and replaces or adds decisions, in one commit.
+    /// A decision that is written and open is claimed by the caller: the fence is one more than the
+    /// replaced record's, 1 for a new one.
+    async fn redecide(&self, redecision: Redecision) -> Result<Redecided, LedgerError>;
 
     /// Takes an open decision whose lease has run out (compare-and-set; the fence grows by one).
     async fn claim(&self, launch_id: &LaunchId, lease: Duration) -> Result<Claim, LedgerError>;

@@ -1,0 +1,145 @@
+//! The gate with its real parts, ready to serve.
+
+use std::{future::Future, path::Path, sync::Arc, time::Duration};
+
+use axum::Router;
+use launchgate_engine::{
+    Gate, GateParts,
+    ports::{Failures, Ledger, NoFailureTopic},
+};
+use launchgate_google::{CredentialSettings, Credentials, Endpoints, FailureTopic, GoogleCerts, PubSub, VertexClient};
+use launchgate_ledger_sqlite::{Options, SqliteLedger};
+use launchgate_triggers::{Config, LedgerChoice, PushAuth, Route};
+use tokio::{net::TcpListener, sync::watch};
+
+use crate::{
+    Environment,
+    health::Health,
+    listen,
+    push_auth::Doorkeeper,
+    routes::{Shared, gate_routes},
+};
+
+/// How often the embedded sweep looks for work. It costs one indexed read when there is none.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// The role `gate` of the trigger service.
+pub struct GateService {
+    shared: Arc<Shared>,
+}
+
+/// Opens the ledger the file asks for, for the service and for commands that read it.
+/// `folder` is the triggers file's: its paths are relative to it.
+///
+/// # Errors
+/// A sentence for people when the file names no ledger, the disk forgets, or the database cannot be opened.
+pub fn open_ledger(config: &Config, folder: &Path, environment: &Environment) -> Result<Arc<dyn Ledger>, String> {
+    match &config.ledger {
+        None => Err("the triggers file has no `ledger`; add `ledger: { sqlite: ./data/launchgate.db }`".to_owned()),
+        Some(LedgerChoice::Sqlite { path, ephemeral_disk_allowed }) => {
+            let options = Options {
+                ephemeral_disk_allowed: *ephemeral_disk_allowed,
+                on_ephemeral_platform: environment.has_ephemeral_disk(),
+            };
+            let ledger = SqliteLedger::open(&folder.join(path), options).map_err(|error| error.to_string())?;
+            Ok(Arc::new(ledger))
+        }
+    }
+}
+
+impl GateService {
+    /// Wires the parts. `folder` is the triggers file's.
+    ///
+    /// # Errors
+    /// A sentence for people when `ingress.events` or `ledger` is missing or a part cannot be made.
+    pub fn start(config: Arc<Config>, folder: &Path, environment: &Environment) -> Result<Self, String> {
+        let events = config.ingress.events.clone();
+        let events = events.ok_or("the triggers file has no `ingress.events`; the service would accept nobody")?;
+        let endpoints = Endpoints::from_variables(environment.variables()).map_err(|error| error.to_string())?;
+        let mut warnings: Vec<String> = endpoints.overrides().iter().map(ToString::to_string).collect();
+        let settings = CredentialSettings::from_variables(environment.variables());
+        let credentials = Arc::new(Credentials::new(settings, endpoints.vertex_override()));
+        warnings.extend(credentials.warnings());
+        warnings.extend(disk_warning(&config, environment));
+        let ledger = open_ledger(&config, folder, environment)?;
+        let timeout = Duration::from_secs(u64::from(config.vertex.call_timeout_seconds));
+        let vertex = VertexClient::new(endpoints.clone(), credentials, timeout).map_err(|error| error.to_string())?;
+        let failures: Arc<dyn Failures> = match &config.failures {
+            Some(failures) => Arc::new(FailureTopic::new(PubSub::new(endpoints.clone()), &failures.topic)),
+            None => Arc::new(NoFailureTopic),
+        };
+        let certs = needs_certs(&config).then(|| GoogleCerts::new(&endpoints)).transpose();
+        let certs = certs.map_err(|error| error.to_string())?.map(Arc::new);
+        for warning in &warnings {
+            tracing::warn!(warning, "configured with a warning");
+        }
+        let sweep = config.ingress.sweep.clone().map(|route| Doorkeeper::new(route, certs.clone()));
+        let doorkeeper = Doorkeeper::new(events, certs.clone());
+        let gate = Gate::new(GateParts { config, ledger, vertex: Arc::new(vertex), failures });
+        let health = Health::new(certs, warnings);
+        Ok(Self { shared: Arc::new(Shared::new(gate, health, doorkeeper, sweep)) })
+    }
+
+    /// The gate itself.
+    pub fn gate(&self) -> &Gate {
+        &self.shared.gate
+    }
+
+    /// The routes, for `lambda_http` and tests. Peers are unknown there, so `auth: none` refuses everyone.
+    pub fn router(&self) -> Router {
+        gate_routes(self.shared.clone())
+    }
+
+    /// Serves until `shutdown` completes, sweeping in the background (embedded mode); then drains for at
+    /// most 9 seconds and flushes the ledger.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> std::io::Result<()> {
+        let (stop, stopped) = watch::channel(false);
+        let sweeper = tokio::spawn(sweep_until(self.shared.clone(), stopped));
+        let served = listen::serve(listener, self.router(), shutdown).await;
+        let _ = stop.send(true);
+        let _ = sweeper.await;
+        if let Err(error) = self.gate().ledger().flush().await {
+            tracing::error!(%error, "the ledger could not be flushed; the sweep of the next start finishes what is open");
+        }
+        tracing::info!("stopped");
+        served
+    }
+}
+
+/// The embedded sweep: one after the other, never two at a time in one process.
+async fn sweep_until(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
+    loop {
+        let pause = match shared.gate.sweep().await {
+            Ok(report) => {
+                shared.metrics.swept(&report);
+                if report.more { Duration::ZERO } else { SWEEP_EVERY }
+            }
+            Err(error) => {
+                tracing::error!(%error, "the sweep could not work; it tries again");
+                SWEEP_EVERY * 5
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = stopped.changed() => return,
+        }
+    }
+}
+
+fn needs_certs(config: &Config) -> bool {
+    let routes = [&config.ingress.events, &config.ingress.sweep];
+    routes.into_iter().flatten().any(|Route { auth, .. }| matches!(auth, PushAuth::Oidc(_)))
+}
+
+fn disk_warning(config: &Config, environment: &Environment) -> Option<String> {
+    match &config.ledger {
+        Some(LedgerChoice::Sqlite { ephemeral_disk_allowed: true, .. }) if environment.has_ephemeral_disk() => {
+            Some("the ledger is on a disk that forgets (`ephemeralDisk: allowed`): a restart may lose events and launch twice".to_owned())
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,78 @@
+//! Whether the service could do its work now.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use launchgate_engine::Gate;
+use launchgate_google::GoogleCerts;
+use serde::Serialize;
+use tokio::sync::Mutex;
+
+/// How long one report serves every caller: `/readyz` is open to anyone the platform lets in, and must not
+/// be a way to make the ledger write.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// What `/readyz` answers. No payload text, no key material.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    pub(crate) ready: bool,
+    checks: Vec<Probe>,
+    /// Things an operator should know: replaced endpoints, a disk that forgets.
+    warnings: Vec<String>,
+    version: &'static str,
+    config: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Probe {
+    name: &'static str,
+    ok: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// Makes reports and keeps the last one for a moment.
+pub(crate) struct Health {
+    certs: Option<Arc<GoogleCerts>>,
+    warnings: Vec<String>,
+    last: Mutex<Option<(Instant, Arc<Report>)>>,
+}
+
+impl Health {
+    pub(crate) fn new(certs: Option<Arc<GoogleCerts>>, warnings: Vec<String>) -> Self {
+        Self { certs, warnings, last: Mutex::new(None) }
+    }
+
+    /// One report; concurrent callers share it.
+    pub(crate) async fn report(&self, gate: &Gate) -> Arc<Report> {
+        let mut last = self.last.lock().await;
+        if let Some((at, report)) = &*last
+            && at.elapsed() < FRESH
+        {
+            return report.clone();
+        }
+        let mut checks = vec![
+            probe("ledger", gate.ledger().ready().await.map_err(|error| error.to_string())),
+            probe("vertex_credentials", gate.vertex_ready().await),
+        ];
+        if let Some(certs) = &self.certs {
+            let known = certs.current().is_some() || certs.refresh().await.is_some();
+            checks.push(probe("google_certificates", known.then_some(()).ok_or_else(|| "not fetched".to_owned())));
+        }
+        let report = Arc::new(Report {
+            ready: checks.iter().all(|check| check.ok),
+            checks,
+            warnings: self.warnings.clone(),
+            version: env!("CARGO_PKG_VERSION"),
+            config: format!("sha256:{}", gate.config().digest),
+        });
+        *last = Some((Instant::now(), report.clone()));
+        report
+    }
+}
+
+fn probe(name: &'static str, result: Result<(), String>) -> Probe {
+    Probe { name, ok: result.is_ok(), error: result.err() }
+}

@@ -1,0 +1,95 @@
+//! What the service counts. Labels come from the reviewed file and from stable codes only, so their number
+//! is bounded and no payload text shows.
+
+use std::time::Duration;
+
+use launchgate_engine::{Answer, SweepReport};
+use launchgate_outcome::{Outcome, Reason};
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReceiptLabels {
+    outcome: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DecisionLabels {
+    trigger: String,
+    outcome: &'static str,
+}
+
+/// The service's metrics.
+pub(crate) struct Metrics {
+    registry: Registry,
+    receipts: Family<ReceiptLabels, Counter>,
+    decisions: Family<DecisionLabels, Counter>,
+    seconds: Histogram,
+    pub(crate) in_flight: Gauge,
+    shed: Counter,
+    undecided: Counter,
+    sweeps: Counter,
+    swept: Counter,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::with_prefix("launchgate");
+        let receipts = Family::default();
+        registry.register("receipts", "Deliveries by outcome and reason", receipts.clone());
+        let decisions = Family::default();
+        registry.register("decisions", "Decisions of deliveries by trigger and outcome", decisions.clone());
+        let seconds = Histogram::new([0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]);
+        registry.register("push_seconds", "Time from request to answer", seconds.clone());
+        let in_flight = Gauge::default();
+        registry.register("in_flight", "Deliveries being worked on", in_flight.clone());
+        let shed = Counter::default();
+        registry.register("shed", "Deliveries refused with 503 because too many were in flight", shed.clone());
+        let undecided = Counter::default();
+        registry.register("undecided", "Deliveries answered 503 because nothing durable was decided", undecided.clone());
+        let sweeps = Counter::default();
+        registry.register("sweeps", "Sweeps completed", sweeps.clone());
+        let swept = Counter::default();
+        registry.register("swept", "Decisions taken up by sweeps", swept.clone());
+        Self { registry, receipts, decisions, seconds, in_flight, shed, undecided, sweeps, swept }
+    }
+
+    pub(crate) fn answered(&self, answer: &Answer, took: Duration) {
+        self.receipt(answer.outcome, answer.reason);
+        for (trigger, outcome) in &answer.decisions {
+            let labels = DecisionLabels { trigger: trigger.to_string(), outcome: outcome.as_str() };
+            self.decisions.get_or_create(&labels).inc();
+        }
+        self.seconds.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn receipt(&self, outcome: Outcome, reason: Option<Reason>) {
+        let labels = ReceiptLabels { outcome: outcome.as_str(), reason: reason.map_or("", Reason::as_str) };
+        self.receipts.get_or_create(&labels).inc();
+    }
+
+    pub(crate) fn shed(&self) {
+        self.shed.inc();
+    }
+
+    pub(crate) fn undecided(&self) {
+        self.undecided.inc();
+    }
+
+    pub(crate) fn swept(&self, report: &SweepReport) {
+        self.sweeps.inc();
+        self.swept.inc_by(u64::try_from(report.taken_up).unwrap_or(u64::MAX));
+    }
+
+    /// The Prometheus text format (OpenMetrics).
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing into a String cannot fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}

@@ -1,0 +1,36 @@
+//! The union of signers: an event keeps every signer that was once verified for it, so that stripping a
+//! signature from a copy, or sending a copy with fewer of them first, poisons nothing. Source: DESIGN §3.
+
+use launchgate_outcome::Check;
+
+use crate::{Signers, VerifiedEvent, VerifiedSignature};
+
+impl VerifiedEvent {
+    /// This event together with the signatures that earlier copies of the same statement were verified by.
+    ///
+    /// `recorded` comes from the ledger, which holds only what `verify` made for this event's digest. Each
+    /// must still hold under today's file: the signer is there with the same root, not revoked, and may
+    /// speak for this statement. Windows were met at the first publish time and are not asked again.
+    #[must_use]
+    pub fn joined(mut self, recorded: &[VerifiedSignature], signers: &Signers) -> Self {
+        for earlier in recorded {
+            if self.signatures.iter().any(|own| own.signer == earlier.signer) {
+                continue;
+            }
+            let holds = signers.get(&earlier.signer).is_some_and(|signer| {
+                !signer.revoked
+                    && signer.kind.root() == earlier.root
+                    && signer.speaks_for_pipeline(&self.statement)
+                    && signer.speaks_for_builder(&self.statement)
+            });
+            if holds {
+                let check = Check::passed("signature").actual(earlier.signer.as_str());
+                self.checks.push(
+                    check.voucher(earlier.voucher).detail("verified with an earlier copy of this event"),
+                );
+                self.signatures.push(earlier.clone());
+            }
+        }
+        self
+    }
+}
