@@ -1,0 +1,209 @@
+//! Keys: what is read, what is refused at load, and that what is signed verifies.
+
+use launchgate_statement::{PAYLOAD_TYPE, Sha256};
+use launchgate_trust::{PublicKey, Scheme, Signers, SigningKey, TrustError, verify_signatures};
+use proptest::prelude::*;
+
+use crate::{a_key, a_signer, at, signers, vector};
+
+fn imported(file: &str, scheme: Option<Scheme>) -> Result<SigningKey, TrustError> {
+    SigningKey::from_pem(&vector(&format!("keys/{file}.pem")), scheme)
+}
+
+/// A key of each scheme, made by OpenSSL.
+fn one_of_each() -> [SigningKey; 5] {
+    Scheme::ALL.map(|scheme| {
+        let file = match scheme {
+            Scheme::Ed25519 => "ed25519",
+            Scheme::EcdsaP256 => "p256",
+            Scheme::EcdsaP384 => "p384",
+            Scheme::RsaPssSha256 | Scheme::RsaPkcs1v15Sha256 => "rsa",
+        };
+        imported(file, Some(scheme)).unwrap()
+    })
+}
+
+#[test]
+fn a_key_made_by_openssl_signs_and_its_public_half_is_the_one_openssl_writes() {
+    for key in one_of_each() {
+        let signature = key.sign(b"message").unwrap();
+
+        assert!(key.public_key().unwrap().verifies(b"message", &signature), "{key:?}");
+        assert!(!key.public_key().unwrap().verifies(b"massage", &signature), "{key:?}");
+    }
+    for file in ["ed25519", "p256", "p384", "rsa"] {
+        let key = imported(file, (file == "rsa").then_some(Scheme::RsaPssSha256)).unwrap();
+        assert_eq!(key.public_pem(), vector(&format!("keys/{file}.pub")), "{file}");
+        assert_eq!(key.to_pem(), vector(&format!("keys/{file}.pem")), "{file}");
+    }
+}
+
+#[test]
+fn a_new_key_is_read_back_from_its_pem_and_each_is_another() {
+    for scheme in [Scheme::Ed25519, Scheme::EcdsaP256, Scheme::EcdsaP384] {
+        let key = SigningKey::generate(scheme).unwrap();
+
+        let again = SigningKey::from_pem(&key.to_pem(), None).unwrap();
+
+        assert_eq!(again.public_pem(), key.public_pem());
+        assert_eq!(again.public_key().unwrap().scheme(), scheme);
+        assert!(key.public_key().unwrap().verifies(b"m", &again.sign(b"m").unwrap()));
+        assert_ne!(SigningKey::generate(scheme).unwrap().public_pem(), key.public_pem());
+    }
+    for scheme in [Scheme::RsaPssSha256, Scheme::RsaPkcs1v15Sha256] {
+        assert!(matches!(SigningKey::generate(scheme), Err(TrustError::UnsupportedKey(_))));
+    }
+}
+
+#[test]
+fn debug_shows_no_private_byte() {
+    assert_eq!(format!("{:?}", a_key()), "SigningKey(ed25519)");
+}
+
+#[test]
+fn an_envelope_of_each_scheme_verifies_for_its_own_key_alone() {
+    let keys = one_of_each();
+    let list: Vec<_> = keys.iter().map(|key| a_signer(key.scheme().as_str(), key)).collect();
+    let signers = Signers::new(list).unwrap();
+    for key in &keys {
+        let envelope = key.envelope(PAYLOAD_TYPE, b"payload").unwrap();
+
+        let verified = verify_signatures(&envelope, &signers);
+
+        let ids: Vec<_> = verified.iter().map(|signature| signature.signer.as_str()).collect();
+        assert_eq!(ids, [key.scheme().as_str()]);
+        let fingerprint = key.public_key().unwrap().fingerprint();
+        assert_eq!(envelope.signatures[0].keyid, Some(fingerprint.to_hex()));
+    }
+}
+
+#[test]
+fn the_fingerprint_is_the_digest_of_the_der() {
+    let pem = vector("keys/rsa.pub");
+    let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    let der = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, body).unwrap();
+
+    for scheme in [Scheme::RsaPssSha256, Scheme::RsaPkcs1v15Sha256] {
+        assert_eq!(PublicKey::from_pem(&pem, Some(scheme)).unwrap().fingerprint(), Sha256::of(&der));
+    }
+}
+
+#[test]
+fn the_scheme_fits_the_key_and_rsa_names_one() {
+    let public = |file: &str, scheme| PublicKey::from_pem(&vector(&format!("keys/{file}.pub")), scheme);
+    assert_eq!(public("rsa", None), Err(TrustError::SchemeNeeded));
+    assert_eq!(imported("rsa", None).map(|_| ()), Err(TrustError::SchemeNeeded));
+    for (file, scheme) in [
+        ("ed25519", Scheme::EcdsaP256),
+        ("p256", Scheme::EcdsaP384),
+        ("p384", Scheme::EcdsaP256),
+        ("rsa", Scheme::Ed25519),
+        ("p256", Scheme::RsaPssSha256),
+    ] {
+        assert!(matches!(public(file, Some(scheme)), Err(TrustError::SchemeMismatch { .. })), "{file}");
+    }
+    for scheme in Scheme::ALL {
+        assert_eq!(Scheme::parse(scheme.as_str()), Ok(scheme));
+    }
+    for name in ["", "rsa", "none", "ED25519", "hs256"] {
+        assert!(matches!(Scheme::parse(name), Err(TrustError::UnknownScheme(_))), "{name}");
+    }
+}
+
+#[test]
+fn what_is_no_supported_public_key_is_refused_at_load() {
+    let rsa = Some(Scheme::RsaPssSha256);
+    assert!(matches!(
+        PublicKey::from_pem(&vector("keys/rsa-1024.pub"), rsa),
+        Err(TrustError::UnsupportedKey(why)) if why.contains("1024 bits")
+    ));
+    assert!(matches!(
+        PublicKey::from_pem(&vector("keys/p521.pub"), None),
+        Err(TrustError::UnsupportedKey(_))
+    ));
+    let good = vector("keys/ed25519.pub");
+    for pem in [
+        String::new(),
+        "x".to_owned(),
+        vector("keys/ed25519.pem"),
+        good.replace("PUBLIC KEY", "RSA PUBLIC KEY"),
+        good.replace("MCow", "MCox"),
+        good.replace("MCow", "MC*w"),
+        good.lines().take(1).collect(),
+        format!("{good}{good}"),
+    ] {
+        assert!(
+            matches!(
+                PublicKey::from_pem(&pem, None),
+                Err(TrustError::NotPublicKeyPem(_) | TrustError::UnsupportedKey(_))
+            ),
+            "{pem}"
+        );
+    }
+    assert!(PublicKey::from_pem(&format!("\n  {}\n\n", good.trim()), None).is_ok());
+}
+
+#[test]
+fn what_is_no_supported_private_key_is_refused() {
+    assert!(matches!(
+        imported("p256-sec1", None),
+        Err(TrustError::NotPrivateKeyPem(why)) if why.contains("openssl pkcs8")
+    ));
+    assert!(matches!(imported("p521", None), Err(TrustError::UnsupportedKey(_))));
+    assert!(imported("rsa-1024", Some(Scheme::RsaPssSha256)).is_err());
+    assert!(SigningKey::from_pem(&vector("keys/p256.pub"), None).is_err());
+    assert!(SigningKey::from_pem("", None).is_err());
+}
+
+#[test]
+fn a_signer_stands_once_and_its_window_can_hold_an_instant() {
+    let key = a_key();
+    let twice = Signers::new(vec![a_signer("a", &key), a_signer("a", &a_key())]);
+    assert_eq!(twice, Err(TrustError::DuplicateSigner("a".to_owned())));
+
+    let mut empty = a_signer("a", &key);
+    empty.not_before = Some(at("2026-01-01T00:00:00Z"));
+    empty.not_after = empty.not_before;
+    assert_eq!(Signers::new(vec![empty]), Err(TrustError::EmptyValidity("a".to_owned())));
+
+    assert!(Signers::new(vec![a_signer("a", &key), a_signer("b", &key)]).is_ok());
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_pem_bodies_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..120)) {
+        let body = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &bytes);
+        for label in ["PUBLIC KEY", "PRIVATE KEY"] {
+            let pem = format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----");
+            let _ = PublicKey::from_pem(&pem, None);
+            let _ = SigningKey::from_pem(&pem, Some(Scheme::RsaPssSha256));
+        }
+    }
+
+    #[test]
+    fn a_changed_byte_of_a_key_never_panics(at in any::<prop::sample::Index>(), new in any::<u8>(), file in 0..4usize) {
+        let file = ["ed25519", "p256", "p384", "rsa"][file];
+        for (kind, label) in [("pub", "PUBLIC KEY"), ("pem", "PRIVATE KEY")] {
+            let pem = vector(&format!("keys/{file}.{kind}"));
+            let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+            let engine = &base64::engine::general_purpose::STANDARD;
+            let mut der = base64::Engine::decode(engine, body).unwrap();
+            let at = at.index(der.len());
+            der[at] = new;
+            let pem = format!("-----BEGIN {label}-----\n{}\n-----END {label}-----", base64::Engine::encode(engine, &der));
+            let _ = PublicKey::from_pem(&pem, Some(Scheme::RsaPssSha256));
+            if let Ok(key) = PublicKey::from_pem(&pem, None) {
+                prop_assert!(!key.verifies(b"m", &[0x30; 64]));
+            }
+            let _ = SigningKey::from_pem(&pem, None);
+        }
+    }
+
+    #[test]
+    fn arbitrary_signatures_never_verify(signature in prop::collection::vec(any::<u8>(), 0..300)) {
+        for key in signers([a_signer("a", &a_key())]).iter() {
+            let launchgate_trust::SignerKind::PublicKey(key) = &key.kind else { continue };
+            prop_assert!(!key.verifies(b"m", &signature));
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Who vouches for an event: vectors of other implementations, and a negative test for each rule.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod keys;
+mod push_token;
+mod vectors;
+mod verification;
+mod webhook;
+
+use std::path::PathBuf;
+
+use launchgate_outcome::Reason;
+use launchgate_statement::{Envelope, PAYLOAD_TYPE, Timestamp};
+use launchgate_trust::{
+    Rejection, Scheme, Signer, SignerId, SignerKind, Signers, SigningKey, VerifiedEvent, verify,
+};
+
+/// A file of the vectors that lie in this repository.
+fn vector(name: &str) -> String {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/trust").join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// A file that is read beside the checkout, never copied into it. `None`, with one visible line, where it
+/// is absent; an error when CI=true.
+fn foreign(variable: &str, default: &str, name: &str) -> Option<String> {
+    let folder = std::env::var_os(variable).map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../..").join(default),
+        PathBuf::from,
+    );
+    let path = folder.join(name);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Some(text),
+        Err(error) if std::env::var("CI").is_ok_and(|ci| ci == "true") => {
+            panic!("{}: {error}", path.display())
+        }
+        Err(_) => {
+            eprintln!("skipped: {} is not there", path.display());
+            None
+        }
+    }
+}
+
+fn at(text: &str) -> Timestamp {
+    Timestamp::parse(text).unwrap()
+}
+
+/// When the events of these tests were published.
+fn published() -> Timestamp {
+    at("2026-11-18T11:06:40Z")
+}
+
+fn a_statement() -> Vec<u8> {
+    let commit = "d18aac96b905b4b3c839891b7a91c9414149514c";
+    serde_json::json!({
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": "fraud-train", "digest": {"sha256": "ab".repeat(32)}}],
+        "predicateType": "https://slsa.dev/provenance/v1",
+        "predicate": {
+            "buildDefinition": {
+                "buildType": "https://buildkite.github.io/slsa-buildtypes/job/v1",
+                "externalParameters": {
+                    "pipeline": "https://buildkite.com/acme/fraud-train",
+                    "build": {"branch": "main", "commit": commit},
+                },
+                "internalParameters": {"buildkite": {"build_number": 42}},
+            },
+            "runDetails": {
+                "builder": {"id": "urn:launchgate:emit:v1"},
+                "metadata": {"startedOn": "2026-11-18T11:01:40Z"},
+            },
+        },
+    })
+    .to_string()
+    .into_bytes()
+}
+
+fn a_key() -> SigningKey {
+    SigningKey::generate(Scheme::Ed25519).unwrap()
+}
+
+fn a_signer(id: &str, key: &SigningKey) -> Signer {
+    Signer {
+        id: SignerId::new(id),
+        kind: SignerKind::PublicKey(key.public_key().unwrap()),
+        not_before: None,
+        not_after: None,
+        revoked: false,
+        pipelines: None,
+        builders: None,
+    }
+}
+
+fn signers<const N: usize>(list: [Signer; N]) -> Signers {
+    Signers::new(list.into()).unwrap()
+}
+
+/// An event's envelope, signed by each of `keys`.
+fn signed_by(keys: &[&SigningKey]) -> Envelope {
+    let payload = a_statement();
+    let mut envelope = Envelope::unsigned(PAYLOAD_TYPE, payload.clone());
+    for key in keys {
+        envelope.signatures.extend(key.envelope(PAYLOAD_TYPE, &payload).unwrap().signatures);
+    }
+    envelope
+}
+
+fn judge(envelope: Envelope, signers: &Signers) -> Result<VerifiedEvent, Rejection> {
+    verify(envelope, signers, published())
+}
+
+fn reason(envelope: Envelope, signers: &Signers) -> Reason {
+    judge(envelope, signers).expect_err("a rejection").refusal.reason
+}

@@ -1,0 +1,226 @@
+//! Vectors made by other implementations.
+
+use launchgate_statement::{Envelope, Sha256};
+use launchgate_trust::{
+    PublicKey, Scheme, Signer, SignerId, SignerKind, Signers, TrustError, VerifiedSignature, WebhookSecrets,
+    verify, verify_signatures, verify_webhook,
+};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{at, foreign, published, vector};
+
+fn signer(id: &str, key: PublicKey) -> Signer {
+    Signer {
+        id: SignerId::new(id),
+        kind: SignerKind::PublicKey(key),
+        not_before: None,
+        not_after: None,
+        revoked: false,
+        pipelines: None,
+        builders: None,
+    }
+}
+
+fn roots(signatures: &[VerifiedSignature]) -> usize {
+    signatures.iter().map(|signature| &signature.root).collect::<std::collections::BTreeSet<_>>().len()
+}
+
+/// Fails with every case that fell short, not with the first.
+fn all(failed: &[String], cases: usize) {
+    assert!(failed.is_empty(), "{} of {cases} cases:\n{}", failed.len(), failed.join("\n"));
+}
+
+#[derive(Deserialize)]
+struct DsseVectors {
+    example_event_id: Value,
+    vectors: Vec<DsseVector>,
+}
+
+#[derive(Deserialize)]
+struct DsseVector {
+    name: String,
+    note: String,
+    expect: String,
+    envelope: String,
+    publish_time: String,
+    keys: std::collections::BTreeMap<String, KeyOfVector>,
+    trusted: Vec<String>,
+    threshold: usize,
+}
+
+#[derive(Deserialize)]
+struct KeyOfVector {
+    pem: String,
+    scheme: String,
+}
+
+impl DsseVector {
+    /// `verified` or an outcome, and the reason.
+    fn answer(&self) -> (String, &'static str) {
+        let trusted = self.trusted.iter().map(|id| {
+            let KeyOfVector { pem, scheme } = &self.keys[id];
+            signer(id, PublicKey::from_pem(pem, Some(Scheme::parse(scheme).unwrap())).unwrap())
+        });
+        let signers = Signers::new(trusted.collect()).unwrap();
+        let envelope = match Envelope::parse(self.envelope.as_bytes()) {
+            Ok(envelope) => envelope,
+            Err(error) => return (error.reason.outcome().to_string(), error.reason.as_str()),
+        };
+        match verify(envelope, &signers, at(&self.publish_time)) {
+            Ok(event) if roots(event.signatures()) >= self.threshold => ("verified".to_owned(), ""),
+            Ok(_) => ("rejected_signature".to_owned(), "threshold"),
+            Err(rejection) => (rejection.refusal.outcome.to_string(), rejection.refusal.reason.as_str()),
+        }
+    }
+}
+
+#[test]
+fn dsse_vectors_are_answered_as_expected() {
+    let file: DsseVectors = serde_json::from_str(&vector("dsse.json")).unwrap();
+    let mut failed = Vec::new();
+    for case in &file.vectors {
+        let (answer, reason) = case.answer();
+        let named = ["not_pae_encoded", "unsigned"].iter().find(|code| case.note.contains(**code));
+        if !case.expect.split('|').any(|expected| expected == answer)
+            || named.is_some_and(|code| *code != reason)
+        {
+            failed.push(format!(
+                "{}: expected {}, got {answer}/{reason} ({})",
+                case.name, case.expect, case.note
+            ));
+        }
+    }
+    all(&failed, file.vectors.len());
+    assert!(file.vectors.len() >= 112);
+}
+
+#[test]
+fn each_way_of_refusing_a_dsse_vector_has_its_own_reason() {
+    let file: DsseVectors = serde_json::from_str(&vector("dsse.json")).unwrap();
+    for (name, reason) in [
+        ("ed25519/wrong-key", "unknown_signer"),
+        ("rsa-pss-sha256/tampered-payload", "unknown_signer"),
+        ("ecdsa-p384/tampered-type", "unknown_signer"),
+        ("ed25519/empty-sig", "unsigned"),
+        ("ecdsa-p256/signed-raw-body", "not_pae_encoded"),
+        ("trust/not-listed", "unknown_signer"),
+        ("threshold/same-key-two-names", "threshold"),
+        ("encoding/both-in-one-text", "base64"),
+        ("json/duplicate-payload-key", "duplicate_member"),
+        ("json/trailing", "not_json"),
+        ("json/sig-not-string", "envelope_shape"),
+        ("json/deep", "too_deep"),
+        ("json/many-signatures", "too_many_signatures"),
+        ("statement/duplicate-key", "statement_not_json"),
+        ("statement/v0.1", "statement_type"),
+        ("statement/wrong-predicate", "predicate_type"),
+        ("statement/no-subject", "no_subject"),
+        ("statement/digest-uppercase", "subject_digest"),
+        ("statement/uri-digest-differs", "subject_digest"),
+        ("statement/unknown-buildtype", "build_type"),
+        ("statement/no-builder", "statement_shape"),
+        ("statement/invocation-contradicts", "self_contradiction"),
+        ("statement/commit-contradicts", "self_contradiction"),
+    ] {
+        let case = file.vectors.iter().find(|case| case.name == name).unwrap();
+        assert_eq!(case.answer().1, reason, "{name}");
+    }
+}
+
+#[test]
+fn the_event_id_is_the_one_other_implementations_compute() {
+    let file: DsseVectors = serde_json::from_str(&vector("dsse.json")).unwrap();
+    let example = &file.example_event_id;
+    let case = file.vectors.iter().find(|case| case.name == example["envelope"]).unwrap();
+    let envelope = Envelope::parse(case.envelope.as_bytes()).unwrap();
+    assert_eq!(envelope.event_digest().id().as_str(), example["id"]);
+}
+
+#[test]
+fn the_official_dsse_vectors_hold_at_the_signature_layer() {
+    let Some(text) = foreign("LAUNCHGATE_DSSE_VECTORS", "shared/vectors/dsse", "official.json") else {
+        return;
+    };
+    let file: Value = serde_json::from_str(&text).unwrap();
+    let key = |name: &str| {
+        let hex = file["keys"][name]["public"].as_str().unwrap();
+        // An Ed25519 SubjectPublicKeyInfo is a fixed head and the 32 bytes.
+        let raw = Sha256::from_hex(hex).unwrap();
+        let der =
+            [&[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00][..], raw.as_bytes()]
+                .concat();
+        let text = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, der);
+        PublicKey::from_pem(&format!("-----BEGIN PUBLIC KEY-----\n{text}\n-----END PUBLIC KEY-----"), None)
+            .unwrap()
+    };
+    let cases = file["cases"].as_array().or(file["vectors"].as_array()).unwrap();
+    let mut failed = Vec::new();
+    for case in cases {
+        let trusted = case["trustedKeys"].as_array().unwrap().iter().map(|name| name.as_str().unwrap());
+        let signers = Signers::new(trusted.map(|name| signer(name, key(name))).collect()).unwrap();
+        let envelope = Envelope::parse(case["envelope"].to_string().as_bytes()).unwrap();
+        let supported = case["supportedPayloadTypes"].as_array().unwrap();
+        let verified = roots(&verify_signatures(&envelope, &signers)) as u64;
+        let accepted = supported.iter().any(|name| *name == envelope.payload_type)
+            && verified >= case["threshold"].as_u64().unwrap();
+        if (case["expect"] == "accept") != accepted {
+            failed.push(format!("{}: {} expected, got {accepted}", case["id"], case["expect"]));
+        }
+    }
+    all(&failed, cases.len());
+    assert!(!cases.is_empty());
+}
+
+#[test]
+fn the_official_plugins_example_is_named_and_its_key_refused_at_load() {
+    let folder = "buildkite-plugin";
+    let read = |name: &str| foreign("LAUNCHGATE_CORPORA", "shared/corpora", &format!("{folder}/{name}"));
+    let (Some(text), Some(pem)) = (read("envelope.json"), read("demo_key.pub")) else { return };
+    let envelope = Envelope::parse(text.as_bytes()).unwrap();
+
+    let own = signer("own", crate::a_key().public_key().unwrap());
+    let rejection = verify(envelope, &Signers::new(vec![own]).unwrap(), published()).unwrap_err();
+    assert_eq!(rejection.refusal.reason.as_str(), "known_demo_key");
+
+    for scheme in [Scheme::RsaPkcs1v15Sha256, Scheme::RsaPssSha256] {
+        let demo = PublicKey::from_pem(&pem, Some(scheme)).unwrap();
+        assert_eq!(
+            Signers::new(vec![signer("demo", demo)]),
+            Err(TrustError::KnownDemoKey("demo".to_owned()))
+        );
+    }
+}
+
+#[derive(Deserialize)]
+struct WebhookVectors {
+    secrets: Vec<String>,
+    window_seconds: i64,
+    vectors: Vec<WebhookVector>,
+}
+
+#[derive(Deserialize)]
+struct WebhookVector {
+    name: String,
+    header: String,
+    body: String,
+    now: String,
+    expect: String,
+    note: String,
+}
+
+#[test]
+fn webhook_vectors_are_answered_as_expected() {
+    let file: WebhookVectors = serde_json::from_str(&vector("webhook-hmac.json")).unwrap();
+    let secrets = WebhookSecrets::parse(&file.secrets.join(",")).unwrap();
+    let mut failed = Vec::new();
+    for case in &file.vectors {
+        let answer = verify_webhook(&case.header, case.body.as_bytes(), &secrets, at(&case.now));
+        let said = if answer.is_ok() { "accept" } else { "reject" };
+        if !case.expect.split('|').any(|expected| expected == said) {
+            failed.push(format!("{}: expected {}, got {answer:?} ({})", case.name, case.expect, case.note));
+        }
+    }
+    all(&failed, file.vectors.len());
+    assert_eq!((file.window_seconds, file.vectors.len() >= 25), (300, true));
+}
