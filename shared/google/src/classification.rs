@@ -26,7 +26,8 @@ const NOT_ACCEPTED: [u16; 9] = [400, 401, 403, 404, 405, 409, 411, 413, 429];
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Status {
-    status: String,
+    #[serde(rename = "status")]
+    code: String,
     message: String,
     details: Vec<Detail>,
 }
@@ -68,7 +69,7 @@ pub(crate) fn refused(answer: &Answer) -> CallError {
 }
 
 /// What a call without a whole answer means.
-pub(crate) fn not_answered(cut: CutOff) -> CallError {
+pub(crate) fn not_answered(cut: &CutOff) -> CallError {
     CallError {
         kind: CallErrorKind::Transient(Reason::VertexUnavailable),
         http_status: None,
@@ -105,10 +106,10 @@ impl Refusal {
             Some(Wrapped { error: status }) => {
                 let reasons = status.details.iter().flat_map(|d| [&d.reason, &d.error_cause]).flatten();
                 Self {
-                    code: if status.status.is_empty() {
+                    code: if status.code.is_empty() {
                         code_of(answer.status).to_owned()
                     } else {
-                        redacted(&status.status)
+                        redacted(&status.code)
                     },
                     reasons: reasons.cloned().collect(),
                     retry_delay: status.details.iter().find_map(|d| seconds(d.retry_delay.as_deref()?)),

@@ -20,6 +20,7 @@ use google_cloud_auth::{
         service_account, user_account,
     },
 };
+use http_types::Extensions;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -152,7 +153,7 @@ impl Credentials {
             return Ok(HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static(LOOPBACK_TOKEN))]));
         }
         let built = self.built().map_err(GoogleError::Credentials)?;
-        let problem = match tokio::time::timeout(limit, built.source.headers(Default::default())).await {
+        let problem = match tokio::time::timeout(limit, built.source.headers(Extensions::default())).await {
             Ok(Ok(CacheableResource::New { data, .. })) => return Ok(data),
             Ok(Ok(CacheableResource::NotModified)) => "no token came".to_owned(),
             Ok(Err(error)) => redacted(&format!("{error}: {}", causes(&error))),

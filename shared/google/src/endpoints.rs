@@ -179,6 +179,11 @@ impl Endpoints {
         self.replaced.get(&Service::Registry)
     }
 
+    /// What replaces Cloud Storage.
+    pub fn storage_override(&self) -> Option<&Endpoint> {
+        self.replaced.get(&Service::Storage)
+    }
+
     /// Cloud Storage.
     pub fn storage(&self) -> Endpoint {
         self.or_known(Service::Storage, "https://storage.googleapis.com")

@@ -43,7 +43,7 @@ pub(crate) fn client(endpoint: &Endpoint) -> Result<Client, GoogleError> {
         .referer(false)
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_nodelay(true)
-        .tcp_keepalive(Duration::from_secs(60))
+        .tcp_keepalive(Duration::from_mins(1))
         .pool_max_idle_per_host(IDLE_CONNECTIONS)
         .pool_idle_timeout(IDLE_TIMEOUT);
     let builder = if endpoint.is_tls() { builder.https_only(true) } else { builder.tls_certs_only([]) };

@@ -20,13 +20,13 @@ mod retry_after;
 mod run;
 mod vertex;
 
-//pub use artifacts::{ArtifactReader, BucketObject, Image, ObjectAddress, Progress, Tags};
+pub use artifacts::{ArtifactReader, BucketObject, Image, ObjectAddress, Progress, Tags};
 pub use credentials::{Account, CredentialSettings, Credentials};
 pub use endpoints::{Endpoint, Endpoints, Override};
 pub use error::GoogleError;
-//pub use google_certs::{Freshness, GoogleCerts};
+pub use google_certs::{Freshness, GoogleCerts};
 pub use http::{USER_AGENT, install_crypto};
 pub use iam_fixes::{FixContext, iam_fix};
-//pub use pubsub::{FailureTopic, PubSub};
+pub use pubsub::{FailureTopic, PubSub};
 pub use run::console_link;
 pub use vertex::VertexClient;

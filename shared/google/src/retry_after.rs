@@ -6,7 +6,7 @@ use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 
 /// The longest wait that is believed; a clock that is off must not park a decision for good.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+const LONGEST: Duration = Duration::from_hours(24);
 
 /// `Retry-After` in either of its forms: seconds, or a date, which counts from the answer's own `Date`
 /// (our clock need not agree with theirs). Source: RFC 9110 §10.2.3.

@@ -31,5 +31,11 @@ pub fn console_link(kind: LaunchKind, project: &str, location: &str, id: &str) -
     match kind {
         LaunchKind::PipelineJob => format!("{pages}/{location}/pipelines/runs/{id}?project={project}"),
         LaunchKind::CustomJob => format!("{pages}/{location}/training/{id}?project={project}"),
+        LaunchKind::HyperparameterTuningJob => {
+            format!("{pages}/{location}/training/hyperparameter-tuning-jobs/{id}?project={project}")
+        }
+        LaunchKind::BatchPredictionJob => {
+            format!("{pages}/{location}/batch-predictions/{id}?project={project}")
+        }
     }
 }

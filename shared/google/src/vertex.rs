@@ -3,10 +3,7 @@
 //! Promises: the planned body goes out byte for byte; each call ends within its timeout; the answer to a
 //! create is read no further than name and state. Does not: retry, compare, or build requests.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use launchgate_engine::{
@@ -22,7 +19,7 @@ use reqwest::{
 use serde_json::Value;
 
 use crate::{
-    Credentials, Endpoints, FixContext, GoogleError,
+    CredentialSettings, Credentials, Endpoints, FixContext, GoogleError,
     classification::{not_answered, refused, unreadable},
     http::{self, Answer},
     iam_fixes::fix_for,
@@ -47,7 +44,7 @@ const ID_LABEL: &str = "launchgate-id";
 pub struct VertexClient {
     client: Client,
     endpoints: Endpoints,
-    credentials: Arc<Credentials>,
+    credentials: Credentials,
     call_timeout: Duration,
 }
 
@@ -58,12 +55,18 @@ impl VertexClient {
     /// When no TLS client can be made, mostly for lack of CA certificates.
     pub fn new(
         endpoints: Endpoints,
-        credentials: Arc<Credentials>,
+        settings: CredentialSettings,
         call_timeout: Duration,
     ) -> Result<Self, GoogleError> {
+        let credentials = Credentials::new(settings, endpoints.vertex_override());
         // All regions are https or all are replaced by one address.
         let client = http::client(&endpoints.vertex("us-central1"))?;
         Ok(Self { client, endpoints, credentials, call_timeout })
+    }
+
+    /// What an operator should know of the credentials; for the log at start and `/readyz`.
+    pub fn warnings(&self) -> Vec<String> {
+        self.credentials.warnings()
     }
 
     /// Sends one request with credentials; `Ok` is a 2xx answer.
@@ -78,7 +81,7 @@ impl VertexClient {
             .headers(headers)
             .header("x-goog-request-params", parent_parameter(plan))
             .timeout(deadline.saturating_duration_since(Instant::now()));
-        let answer = http::send(request, ANSWER_LIMIT).await.map_err(not_answered)?;
+        let answer = http::send(request, ANSWER_LIMIT).await.map_err(|cut| not_answered(&cut))?;
         if (200..300).contains(&answer.status) {
             return Ok(answer);
         }

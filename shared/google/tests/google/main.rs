@@ -1,6 +1,8 @@
 //! The adapters against strict stand-ins on loopback.
 #![allow(clippy::unwrap_used)]
 
+mod artifacts;
+mod certs;
 mod credentials;
 mod plans;
 mod vertex;

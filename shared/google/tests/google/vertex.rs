@@ -1,9 +1,9 @@
 //! Launching against the Vertex stand-in.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use launchgate_engine::ports::{CallErrorKind, Vertex};
-use launchgate_google::{CredentialSettings, Credentials, Endpoints, VertexClient};
+use launchgate_google::{CredentialSettings, Endpoints, VertexClient};
 use launchgate_outcome::Reason;
 use launchgate_standin::{Fault, FaultRule, Operation, VertexOptions, VertexStandin};
 use serde_json::Value;
@@ -16,9 +16,7 @@ pub(crate) fn endpoints_at(address: &str) -> Endpoints {
 }
 
 pub(crate) fn client(address: &str, settings: CredentialSettings, timeout: Duration) -> VertexClient {
-    let endpoints = endpoints_at(address);
-    let credentials = Credentials::new(settings, endpoints.vertex_override());
-    VertexClient::new(endpoints, Arc::new(credentials), timeout).unwrap()
+    VertexClient::new(endpoints_at(address), settings, timeout).unwrap()
 }
 
 async fn standin() -> (VertexStandin, VertexClient) {
