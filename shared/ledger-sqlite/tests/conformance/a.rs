@@ -1,0 +1,199 @@
+//! Small builders for the nouns of the tests.
+
+use std::time::Duration;
+
+use launchgate_engine::{
+    Admission, AttemptRecord, CallSummary, Command, CommandKind, DecisionRecord, EventRecord, Fence,
+    Progress, ReceiptRecord, Redecision, Run,
+};
+use launchgate_outcome::{Check, Outcome, Reason, Voucher};
+use launchgate_statement::{Artifact, Build, EventDigest, EventId, Sha256, Timestamp};
+use launchgate_triggers::{LaunchId, LaunchPlan, TriggerName, launch_id};
+use launchgate_trust::{Root, SignerId, VerifiedSignature};
+
+pub(crate) const LEASE: Duration = Duration::from_secs(3600);
+
+pub(crate) fn digest(n: u32) -> EventDigest {
+    EventDigest(Sha256::of(&n.to_be_bytes()))
+}
+
+pub(crate) fn id(n: u32) -> EventId {
+    digest(n).id()
+}
+
+pub(crate) fn published() -> Timestamp {
+    Timestamp::from_seconds(1_790_000_000)
+}
+
+pub(crate) fn receipt(message_id: &str) -> ReceiptRecord {
+    ReceiptRecord {
+        message_id: message_id.into(),
+        publish_time: Some(published()),
+        subscription: Some("projects/acme/subscriptions/events".into()),
+        sender: "push@acme.iam.gserviceaccount.com".into(),
+        outcome: Outcome::Launched,
+        reason: None,
+        message: None,
+        event: None,
+        checks: Vec::new(),
+        body: Vec::new(),
+    }
+}
+
+pub(crate) fn rejected(message_id: &str) -> ReceiptRecord {
+    ReceiptRecord {
+        outcome: Outcome::RejectedSignature,
+        reason: Some(Reason::UnknownSigner),
+        message: Some("no configured signer".into()),
+        checks: vec![Check::failed("signature").expected("prod").actual("<script>")],
+        body: b"{\"payload\": \"x\"}".to_vec(),
+        ..receipt(message_id)
+    }
+}
+
+pub(crate) fn signature(signer: &str) -> VerifiedSignature {
+    VerifiedSignature {
+        signer: SignerId::new(signer),
+        root: Root::PublicKey(Sha256::of(signer.as_bytes())),
+        voucher: Voucher::Key,
+    }
+}
+
+pub(crate) fn event(n: u32) -> EventRecord {
+    EventRecord {
+        id: id(n),
+        digest: digest(n),
+        first_published: published(),
+        data: format!("{{\"event\": {n}, \"padding\": \"{}\"}}", "x".repeat(1500)).into_bytes(),
+        signatures: vec![signature("prod")],
+        build: Build {
+            organization: Some("acme".into()),
+            pipeline: Some(if n % 2 == 0 { "even" } else { "odd" }.into()),
+            number: Some(u64::from(n)),
+            ..Build::default()
+        },
+        artifacts: vec![Artifact {
+            name: "model".into(),
+            sha256: Sha256::of(b"model"),
+            uri: None,
+            media_type: None,
+            annotations: serde_json::Map::new(),
+        }],
+        checks: vec![Check::passed("envelope"), Check::passed("signature").voucher(Voucher::Key)],
+        unmatched: None,
+    }
+}
+
+pub(crate) fn launch(n: u32, trigger: &str, ordinal: u32) -> LaunchId {
+    launch_id(digest(n), "model", Sha256::of(b"model"), &TriggerName::parse(trigger).unwrap(), ordinal)
+}
+
+fn plan(n: u32, trigger: &str, launch_id: &LaunchId, kind: &str) -> LaunchPlan {
+    serde_json::from_value(serde_json::json!({
+        "launchId": launch_id, "trigger": trigger, "event": id(n), "kind": kind,
+        "project": "acme-ml", "location": "us-central1",
+        "request": {
+            "method": "POST", "path": "/v1/projects/acme-ml/locations/us-central1/pipelineJobs",
+            "query": [["pipelineJobId", launch_id]], "body": format!("{{\"labels\": \"{}\"}}", "y".repeat(1200)),
+        },
+    }))
+    .unwrap()
+}
+
+/// A decision to launch a pipeline run, as it is admitted.
+pub(crate) fn to_launch(n: u32, trigger: &str) -> DecisionRecord {
+    to_launch_as(n, trigger, "pipelineJob")
+}
+
+pub(crate) fn to_launch_as(n: u32, trigger: &str, kind: &str) -> DecisionRecord {
+    let launch_id = launch(n, trigger, 0);
+    DecisionRecord {
+        plan: Some(plan(n, trigger, &launch_id, kind)),
+        launch_id,
+        event: id(n),
+        subject: "model".into(),
+        sha256: Sha256::of(b"model"),
+        trigger: TriggerName::parse(trigger).unwrap(),
+        ordinal: 0,
+        outcome: Outcome::Retrying,
+        reason: Some(Reason::Interrupted),
+        message: None,
+        checks: vec![Check::passed("match.branch").expected("main").actual("main").voucher(Voucher::Key)],
+        signers: vec![SignerId::new("prod")],
+        config: Sha256::of(b"file"),
+        attempts: Vec::new(),
+        run: None,
+        by: None,
+    }
+}
+
+pub(crate) fn denied(n: u32, trigger: &str) -> DecisionRecord {
+    DecisionRecord {
+        outcome: Outcome::DeniedPolicy,
+        reason: Some(Reason::ThresholdNotMet),
+        message: Some("1 of 2 signers".into()),
+        plan: None,
+        ..to_launch(n, trigger)
+    }
+}
+
+pub(crate) fn admission(n: u32, decisions: Vec<DecisionRecord>) -> Admission {
+    let receipt = ReceiptRecord { event: Some(id(n)), ..receipt(&format!("message-{n}")) };
+    Admission { receipt, event: event(n), decisions, lease: LEASE }
+}
+
+/// The same with claims that run out at once.
+pub(crate) fn abandoned(n: u32, decisions: Vec<DecisionRecord>) -> Admission {
+    Admission { lease: Duration::ZERO, ..admission(n, decisions) }
+}
+
+pub(crate) fn redecision(n: u32, decisions: Vec<DecisionRecord>, replaces: &[Outcome]) -> Redecision {
+    Redecision {
+        event: id(n),
+        signatures: Vec::new(),
+        decisions,
+        replaces: replaces.iter().map(|outcome| (*outcome, None)).collect(),
+        lease: LEASE,
+    }
+}
+
+pub(crate) fn run(name: &str) -> Run {
+    Run {
+        name: format!("projects/1/locations/us-central1/pipelineJobs/{name}"),
+        console: format!("https://console.cloud.google.com/{name}"),
+        state: Some("PIPELINE_STATE_PENDING".into()),
+    }
+}
+
+pub(crate) fn attempt(fence: Fence, code: &str) -> AttemptRecord {
+    let call = CallSummary { http_status: Some(200), code: code.into(), message: String::new() };
+    AttemptRecord { fence, millis: 12, call }
+}
+
+pub(crate) fn launched(fence: Fence, name: &str) -> Progress {
+    Progress::Launched { run: run(name), attempt: attempt(fence, "OK") }
+}
+
+pub(crate) fn later(fence: Fence, delay: Duration, not_accepted: bool) -> Progress {
+    Progress::Later {
+        outcome: Outcome::Retrying,
+        reason: Reason::VertexUnavailable,
+        message: "503".into(),
+        delay,
+        not_accepted,
+        attempt: Some(attempt(fence, "UNAVAILABLE")),
+    }
+}
+
+pub(crate) fn failed(fence: Fence) -> Progress {
+    Progress::Ended {
+        outcome: Outcome::FailedLaunch,
+        reason: Some(Reason::PermissionDenied),
+        message: "run gcloud …".into(),
+        attempt: Some(attempt(fence, "PERMISSION_DENIED")),
+    }
+}
+
+pub(crate) fn replay(n: u32, why: &str) -> Command {
+    Command { kind: CommandKind::Replay { event: id(n), force: true }, by: "alice".into(), why: why.into() }
+}

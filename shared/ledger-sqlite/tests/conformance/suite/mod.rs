@@ -1,0 +1,75 @@
+//! The port's promises as tests that any ledger can be put to: implement `Factory`, then
+//! `conformance!(TheFactory)`.
+
+pub(crate) mod admission;
+pub(crate) mod claims;
+pub(crate) mod commands;
+pub(crate) mod listing;
+pub(crate) mod redecision;
+
+use launchgate_engine::{Claim, Claimed, ports::Ledger};
+use launchgate_triggers::LaunchId;
+
+use crate::a;
+
+/// Makes an empty ledger, and can close and open it again.
+pub(crate) trait Factory {
+    type Ledger: Ledger;
+    fn fresh() -> Self;
+    fn ledger(&self) -> &Self::Ledger;
+    /// Closes it as a process that ends does, and opens it again.
+    fn reopen(&mut self);
+}
+
+/// Claims what must be free.
+pub(crate) async fn hold(ledger: &impl Ledger, launch_id: &LaunchId) -> Claimed {
+    match ledger.claim(launch_id, a::LEASE).await.unwrap() {
+        Claim::Held(claimed) => *claimed,
+        other => panic!("expected the claim to be held, found {other:?}"),
+    }
+}
+
+/// Lists the rules once, as tests on `$factory`.
+macro_rules! conformance {
+    ($factory:ty) => {
+        $crate::suite::conformance! { @tests $factory;
+            admission: two_deliveries_at_once_are_one_event, a_known_event_keeps_what_is_recorded,
+                everything_of_an_event_is_given_back_as_it_was, an_event_without_decisions_is_no_match,
+                a_repeated_admission_is_known_and_its_claims_stand, open_decisions_with_a_plan_are_claimed,
+                what_was_answered_is_there_after_a_restart, rejected_bodies_are_cut_and_other_bodies_dropped,
+                a_rejected_copy_does_not_touch_the_event, a_decision_of_another_event_spoils_no_neighbour;
+            claims: a_live_lease_keeps_others_out, a_lease_that_ran_out_is_taken_over_under_the_next_fence,
+                of_many_claimants_one_holds_it, a_holder_that_was_overtaken_cannot_record,
+                the_same_record_again_is_yes_and_written_once, another_record_under_a_spent_fence_is_lost,
+                a_retry_waits_for_its_delay, what_is_launched_is_settled, first_intent_stays,
+                an_unanswered_call_is_told_to_the_next_holder, a_refused_call_leaves_nothing_unanswered,
+                an_end_without_a_call_keeps_an_older_unanswered_one, a_pipeline_run_is_never_unanswered,
+                the_longest_due_come_first, failures_are_told_once, the_newest_fifty_attempts_are_kept,
+                a_mark_that_rides_is_durable_after_a_flush, a_mark_that_rides_needs_no_company,
+                a_mark_that_rides_survives_an_orderly_end, unknown_launches_are_settled_and_not_recorded;
+            redecision: new_decisions_are_added_and_claimed, a_replaced_decision_is_kept_in_history,
+                what_may_not_be_replaced_is_left_alone, a_reason_narrows_what_is_replaced,
+                signers_are_added_once, the_old_holder_cannot_write_into_the_new_decision,
+                asking_again_writes_nothing, an_unanswered_call_outlives_a_replacement,
+                an_unknown_event_is_an_error;
+            commands: commands_are_open_until_done, the_same_command_again_is_one_while_open,
+                the_first_result_stays;
+            listing: newest_first_with_rejections_and_without_duplicates, pages_stay_put_while_rows_come_in,
+                filters_hold_together, every_outcome_is_found_by_its_filter, a_foreign_cursor_is_an_error,
+                ready_and_flush_answer;
+        }
+    };
+    (@tests $factory:ty; $($module:ident: $($rule:ident),+;)*) => {$(
+        mod $module {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $rule() {
+                    let mut place = <$factory as $crate::suite::Factory>::fresh();
+                    $crate::suite::$module::$rule(&mut place).await;
+                }
+            )+
+        }
+    )*};
+}
+
+pub(crate) use conformance;
