@@ -1,9 +1,9 @@
 //! A triggers file that is sound as a whole.
 
 use launchgate_statement::Sha256;
-use launchgate_trust::{PushIdentity, Signers};
+use launchgate_trust::{PushIdentity, SignerId, Signers};
 
-use crate::Trigger;
+use crate::{Place, Trigger};
 
 /// The triggers file after every check. Source of every field: DESIGN §4.
 #[derive(Debug)]
@@ -26,6 +26,10 @@ pub struct Config {
     pub signers: Signers,
     /// `triggers`, in the file's order.
     pub triggers: Vec<Trigger>,
+    /// The distinct `anyOf` lists of the triggers.
+    pub(crate) signer_sets: Vec<Vec<SignerId>>,
+    /// Where each signer's id stands.
+    pub(crate) signer_places: Vec<(SignerId, Option<Place>)>,
 }
 
 /// `service`.

@@ -1,9 +1,21 @@
 //! From a verified event to decisions.
 
-use launchgate_statement::Timestamp;
-use launchgate_trust::VerifiedEvent;
+use std::cell::OnceCell;
 
-use crate::{Config, Decisions};
+use launchgate_outcome::{Check, CheckStatus, Reason, Refusal};
+use launchgate_statement::{Artifact, FactName, Timestamp};
+use launchgate_trust::{VerifiedEvent, VouchedFacts};
+
+use crate::{
+    Config, Decision, Decisions, LaunchId, LaunchPlan, Mode, Trigger, Unmatched, Verdict, launch_id,
+    launch_template::Asker,
+    matching::Matched,
+    requirements::{Evidence, Requirements},
+    scope::Scope,
+};
+
+/// Near misses kept for a subject that nothing matches.
+const NEAREST: usize = 3;
 
 /// How to decide.
 #[derive(Clone, Copy, Debug, Default)]
@@ -16,7 +28,245 @@ pub struct DecideOptions {
 
 /// Matches every subject against every trigger, checks the requirements of those that match, and plans.
 /// `published` is when Pub/Sub took the delivery in.
-pub fn decide(config: &Config, event: &VerifiedEvent, published: Timestamp, options: DecideOptions) -> Decisions {
-    let _ = (config, event, published, options);
-    unimplemented!("decide")
+pub fn decide(
+    config: &Config,
+    event: &VerifiedEvent,
+    published: Timestamp,
+    options: DecideOptions,
+) -> Decisions {
+    let facts = config.signer_sets.iter().map(|_| OnceCell::new()).collect();
+    let judge = Judge { config, event, published, options, facts };
+    let mut decisions = Decisions::default();
+    let mut candidates = Vec::new();
+    for artifact in &event.statement().artifacts {
+        let before = candidates.len();
+        candidates.extend(config.triggers.iter().filter_map(|trigger| judge.candidate(trigger, artifact)));
+        if candidates.len() == before {
+            decisions.unmatched.push(judge.unmatched(artifact));
+        }
+    }
+    decisions.matched = candidates.len();
+    if !decisions.too_many() {
+        decisions.decisions = candidates.into_iter().map(|candidate| judge.decide(candidate)).collect();
+    }
+    decisions
+}
+
+/// The variables of expressions, made when the first expression asks: most launches read none.
+pub(crate) struct LazyScope<'a> {
+    event: &'a VerifiedEvent,
+    artifact: &'a Artifact,
+    facts: &'a VouchedFacts,
+    scope: OnceCell<Scope<'a>>,
+}
+
+impl<'a> LazyScope<'a> {
+    pub(crate) fn get(&self) -> &Scope<'a> {
+        self.scope.get_or_init(|| Scope::new(self.event, self.artifact, self.facts))
+    }
+}
+
+struct Judge<'a> {
+    config: &'a Config,
+    event: &'a VerifiedEvent,
+    published: Timestamp,
+    options: DecideOptions,
+    /// What each distinct `anyOf` list proves of the event.
+    facts: Vec<OnceCell<VouchedFacts>>,
+}
+
+impl Judge<'_> {
+    /// A trigger that matches an artifact; `None` when it does not.
+    fn candidate<'j>(&'j self, trigger: &'j Trigger, artifact: &'j Artifact) -> Option<Candidate<'j>> {
+        if trigger.matching.ruled_out(&self.event.statement().build) {
+            return None;
+        }
+        let matched = self.clauses(trigger, artifact);
+        if matched.failed() > 0 {
+            return None;
+        }
+        let facts = self.facts(trigger);
+        let scope = LazyScope { event: self.event, artifact, facts, scope: OnceCell::new() };
+        let mut checks = matched.rungs;
+        let refusal = match self.when(trigger, matched.unvouched, &scope, &mut checks) {
+            WhenSays::No => return None,
+            WhenSays::Refused(refusal) => Some(refusal),
+            WhenSays::Yes => None,
+        };
+        Some(Candidate { trigger, artifact, facts, scope, checks, refusal })
+    }
+
+    fn decide(&self, candidate: Candidate) -> Decision {
+        let Candidate { trigger, artifact, facts, scope, mut checks, refusal } = candidate;
+        let ordinal = self.options.ordinal;
+        let launch_id =
+            launch_id(self.event.digest(), &artifact.name, artifact.sha256, &trigger.name, ordinal);
+        let verdict = match refusal {
+            Some(refusal) => {
+                trigger.require.not_reached(&mut checks);
+                not_planned(&mut checks);
+                Verdict::Refused(refusal)
+            }
+            None => self.verdict(trigger, facts, &scope, &launch_id, &mut checks),
+        };
+        Decision {
+            subject: artifact.name.clone(),
+            sha256: artifact.sha256,
+            trigger: trigger.name.clone(),
+            ordinal,
+            launch_id,
+            verdict,
+            checks,
+            signers: facts.signers().to_vec(),
+        }
+    }
+
+    fn facts(&self, trigger: &Trigger) -> &VouchedFacts {
+        let set = trigger.require.signer_set;
+        self.facts[set].get_or_init(|| self.event.facts(&self.config.signer_sets[set]))
+    }
+
+    fn clauses(&self, trigger: &Trigger, artifact: &Artifact) -> Matched {
+        trigger.matching.clauses(self.facts(trigger), &self.event.statement().build, artifact)
+    }
+
+    /// `match.when`. What cannot be evaluated does not launch, and says so.
+    fn when(
+        &self,
+        trigger: &Trigger,
+        unvouched: Option<FactName>,
+        scope: &LazyScope,
+        checks: &mut Vec<Check>,
+    ) -> WhenSays {
+        let facts = self.facts(trigger);
+        if !Requirements::permits(facts) {
+            // No permitted signer: nothing is vouched, so `when` has nothing to read. The requirement on
+            // signers is the one that says why.
+            if let Some(when) = &trigger.matching.when {
+                let rung = Check::skipped("when").expected(when.source.clone());
+                checks.push(rung.detail("no permitted signer vouches for anything it could read"));
+            }
+            return WhenSays::Yes;
+        }
+        if let Some(fact) = unvouched {
+            checks.extend(trigger.matching.when_not_reached());
+            let name = fact.as_str();
+            let message = format!(
+                "match.{name} holds by the job's own word only; no permitted signer proves build.{name}"
+            );
+            return WhenSays::Refused(Refusal::new(Reason::FactNotVouched, message));
+        }
+        let Some(when) = &trigger.matching.when else { return WhenSays::Yes };
+        let (passed, actual) = match when.expression.evaluate(scope.get()) {
+            Ok(serde_json::Value::Bool(passed)) => (Some(passed), passed.to_string()),
+            Ok(other) => (None, format!("{other}, which is neither true nor false")),
+            Err(error) => (None, error.message),
+        };
+        let rung = if passed == Some(true) { Check::passed("when") } else { Check::failed("when") };
+        checks.push(rung.expected(when.source.clone()).actual(actual.clone()));
+        match passed {
+            Some(true) => WhenSays::Yes,
+            Some(false) => WhenSays::No,
+            None => WhenSays::Refused(Refusal::new(Reason::WhenError, format!("match.when: {actual}"))),
+        }
+    }
+
+    fn verdict(
+        &self,
+        trigger: &Trigger,
+        facts: &VouchedFacts,
+        scope: &LazyScope,
+        launch_id: &LaunchId,
+        checks: &mut Vec<Check>,
+    ) -> Verdict {
+        let evidence = Evidence {
+            facts,
+            claimed: &self.event.statement().build,
+            published: self.published,
+            max_age_met: self.options.max_age_met,
+        };
+        if let Err(refusal) = trigger.require.check(&evidence, checks) {
+            not_planned(checks);
+            return Verdict::Refused(refusal);
+        }
+        // After the requirements: a replay of a paused decision does not ask for the age again, so an old
+        // event must not become young by having been paused.
+        if trigger.mode == Mode::Paused {
+            checks.push(Check::skipped("parameters"));
+            checks.push(Check::skipped("plan").detail("the trigger is paused"));
+            return Verdict::Paused;
+        }
+        match self.plan(trigger, scope, launch_id, checks) {
+            Ok(plan) if trigger.mode == Mode::Observe => Verdict::Observe(Box::new(plan)),
+            Ok(plan) => Verdict::Launch(Box::new(plan)),
+            Err(refusal) => Verdict::Refused(refusal),
+        }
+    }
+
+    fn plan(
+        &self,
+        trigger: &Trigger,
+        scope: &LazyScope,
+        launch_id: &LaunchId,
+        checks: &mut Vec<Check>,
+    ) -> Result<LaunchPlan, Refusal> {
+        let values = trigger.launch.values(scope).inspect_err(|refusal| {
+            checks.push(Check::failed("parameters").actual(refusal.message.clone()));
+            checks.push(Check::not_reached("plan"));
+        })?;
+        checks.push(Check::passed("parameters"));
+        let event = self.event.id();
+        let asker = Asker { launch_id, trigger: &trigger.name, event: &event };
+        let plan = trigger.launch.plan(&values, scope, &asker).inspect_err(|refusal| {
+            checks.push(Check::failed("plan").actual(refusal.message.clone()));
+        })?;
+        checks.push(Check::passed("plan").actual(format!("{} {}", plan.request.method, plan.request.path)));
+        Ok(plan)
+    }
+
+    /// The triggers that came closest, fewest failed clauses first.
+    fn unmatched(&self, artifact: &Artifact) -> Unmatched {
+        let misses = self.config.triggers.iter().map(|trigger| {
+            let matched = self.clauses(trigger, artifact);
+            let failed = matched.failed();
+            let mut rungs = matched.rungs;
+            if failed > 0 {
+                rungs.extend(trigger.matching.when_not_reached());
+            } else {
+                let facts = self.facts(trigger);
+                let scope = LazyScope { event: self.event, artifact, facts, scope: OnceCell::new() };
+                self.when(trigger, matched.unvouched, &scope, &mut rungs);
+            }
+            // With every clause passed it was `when` that said no.
+            (failed.max(1), trigger, rungs)
+        });
+        let mut misses: Vec<_> = misses.collect();
+        misses.sort_by_key(|(failed, ..)| *failed);
+        let nearest =
+            misses.into_iter().take(NEAREST).map(|(_, trigger, rungs)| (trigger.name.clone(), rungs));
+        Unmatched { artifact: artifact.clone(), nearest: nearest.collect() }
+    }
+}
+
+/// A trigger and an artifact that belong together, before the requirements.
+struct Candidate<'a> {
+    trigger: &'a Trigger,
+    artifact: &'a Artifact,
+    facts: &'a VouchedFacts,
+    scope: LazyScope<'a>,
+    checks: Vec<Check>,
+    /// Why it ended already.
+    refusal: Option<Refusal>,
+}
+
+enum WhenSays {
+    Yes,
+    No,
+    Refused(Refusal),
+}
+
+fn not_planned(checks: &mut Vec<Check>) {
+    debug_assert!(checks.iter().any(|check| check.status == CheckStatus::Failed));
+    checks.push(Check::not_reached("parameters"));
+    checks.push(Check::not_reached("plan"));
 }

@@ -2,6 +2,7 @@
 
 use launchgate_outcome::{Check, Outcome, Reason, Refusal};
 use launchgate_statement::{Artifact, Sha256};
+use launchgate_trust::SignerId;
 
 use crate::{LaunchId, LaunchPlan, TriggerName};
 
@@ -22,6 +23,9 @@ pub struct Decision {
     pub verdict: Verdict,
     /// The rungs of this decision: match clauses, requirements, plan.
     pub checks: Vec<Check>,
+    /// The permitted signers that it counted (`VouchedFacts::signers`); each must still be in force before
+    /// every later call.
+    pub signers: Vec<SignerId>,
 }
 
 /// What a decision comes to before anything is launched.
@@ -72,6 +76,8 @@ pub struct Decisions {
     pub decisions: Vec<Decision>,
     /// The subjects that no trigger matches.
     pub unmatched: Vec<Unmatched>,
+    /// How many decisions the event has. Above `MAX` nothing is planned and `decisions` is empty.
+    pub matched: usize,
 }
 
 /// A subject that no trigger matches.
@@ -84,6 +90,14 @@ pub struct Unmatched {
 }
 
 impl Decisions {
+    /// Decisions one event may have: each may be a launch, and all are written in one commit.
+    pub const MAX: usize = 256;
+
+    /// Whether the event is `rejected_statement / too_many_decisions`.
+    pub fn too_many(&self) -> bool {
+        self.matched > Self::MAX
+    }
+
     /// The event's outcome: the first of its decisions' outcomes in `Outcome`'s order, `no_match` when
     /// there is none.
     pub fn outcome(&self) -> Outcome {

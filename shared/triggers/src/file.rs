@@ -1,6 +1,62 @@
 //! Reading the triggers file: YAML to `Config`.
 
+mod buildkite;
+mod failures;
+mod findings;
+mod ingress;
+mod later;
+mod launch;
+mod launch_place;
+mod ledger;
+mod match_section;
+mod nearest;
+mod node;
+mod require;
+mod scalar;
+mod section;
+mod service;
+mod signers;
+mod source;
+mod trigger;
+mod variables;
+mod vertex;
+
+use launchgate_statement::Sha256;
+
+use self::{
+    findings::{At, Findings},
+    node::Node,
+    section::Section,
+    source::Source,
+};
 use crate::{Config, Finding, Overrides};
+
+/// The keys of each mapping that this version knows, by the mapping's name in messages. The published
+/// JSON Schema is held against this list.
+#[cfg(test)]
+pub(crate) const SECTIONS: &[(&str, &[&str])] = &[
+    ("the file", KEYS),
+    ("service", service::KEYS),
+    ("vertex", vertex::KEYS),
+    ("ingress", ingress::KEYS),
+    ("an ingress route", ingress::ROUTE_KEYS),
+    ("ledger", ledger::KEYS),
+    ("failures", failures::KEYS),
+    ("buildkite", buildkite::KEYS),
+    ("a signer", signers::KEYS),
+    ("a trigger", trigger::KEYS),
+    ("match", match_section::KEYS),
+    ("require", require::KEYS),
+    ("require.signers", require::SIGNERS_KEYS),
+    ("launch", launch::KEYS),
+];
+
+/// The keys of the file itself.
+const KEYS: &[&str] =
+    &["apiVersion", "service", "vertex", "ingress", "ledger", "failures", "buildkite", "signers", "triggers"];
+
+/// A triggers file is reviewed by people; beyond this it is no longer one.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// The files beside the triggers file. Paths are relative to its folder and may not leave it.
 pub trait Files {
@@ -20,6 +76,56 @@ pub struct Loaded {
 /// Reads and checks a triggers file. `name` is the file as people named it.
 /// Collects as many findings as it can rather than the first only.
 pub fn load(name: &str, text: &str, files: &dyn Files, overrides: &Overrides) -> Loaded {
-    let _ = (name, text, files, overrides);
-    unimplemented!("load")
+    let mut findings = Findings::new(Source::new(name, text));
+    let config = read(text, files, overrides, &mut findings);
+    let config = config.filter(|_| !findings.any_error());
+    Loaded { config, findings: findings.into_list() }
+}
+
+fn read(text: &str, files: &dyn Files, overrides: &Overrides, findings: &mut Findings) -> Option<Config> {
+    if text.len() > MAX_BYTES {
+        let message = format!("expected a file of at most 16 MiB, found {} bytes", text.len());
+        findings.error("file-size", &At::Bytes(0..0), message);
+        return None;
+    }
+    let mut root = Node::parse(text, findings)?;
+    variables::apply(&mut root, overrides, findings);
+    let top = At::Bytes(0..0);
+    let file = Section::open("the file", KEYS, &root, &top, findings)?;
+
+    api_version(&file, findings);
+    let service = file.need("service", "add `service: { audience: … }`", findings);
+    let service = service.and_then(|member| service::read(member, findings));
+    let vertex = file.need("vertex", "add `vertex: { project: …, location: … }`", findings);
+    let vertex = vertex.and_then(|member| vertex::read(member, findings));
+    let ingress = file.get("ingress").map(|member| ingress::read(member, findings));
+    let ledger = file.get("ledger").and_then(|member| ledger::read(member, findings));
+    let failures = file.get("failures").and_then(|member| failures::read(member, findings));
+    let buildkite = file.get("buildkite").and_then(|member| buildkite::read(member, findings));
+    let signers = file.need("signers", "list at least one signer: `- { id: …, publicKey: … }`", findings);
+    let signers = signers.map(|member| signers::read(member, files, findings)).unwrap_or_default();
+    let triggers = file.need("triggers", "list at least one trigger", findings);
+    let context = trigger::Context { vertex: vertex.as_ref(), signers: &signers, files };
+    let triggers = triggers.map(|member| trigger::read_all(member, &context, findings)).unwrap_or_default();
+
+    let (triggers, signer_sets) = triggers;
+    let signer_places = signers.places(findings);
+    Some(Config {
+        digest: Sha256::of(text.as_bytes()),
+        service: service?,
+        vertex: vertex?,
+        ingress: ingress.unwrap_or_default(),
+        ledger,
+        failures,
+        buildkite,
+        signers: signers.into_signers()?,
+        triggers,
+        signer_sets,
+        signer_places,
+    })
+}
+
+fn api_version(file: &Section, findings: &mut Findings) {
+    let Some(member) = file.need("apiVersion", "add `apiVersion: launchgate/v1`", findings) else { return };
+    scalar::ruled(member, "api-version", "launchgate/v1", |text| text == "launchgate/v1", findings);
 }

@@ -1,5 +1,6 @@
 //! Something to say about the triggers file, with its place.
 
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::Serialize;
 
 /// One finding.
@@ -43,8 +44,50 @@ pub struct Place {
     pub bytes: std::ops::Range<usize>,
 }
 
-/// The findings as text: message, `file:line:column`, the line, a caret, the fix.
+impl Finding {
+    pub(crate) fn new(code: &'static str, severity: Severity, message: impl Into<String>) -> Self {
+        Self { code, severity, message: message.into(), place: None, fix: None }
+    }
+
+    /// Adds what to do.
+    pub(crate) fn fix(&mut self, text: impl Into<String>) {
+        self.fix = Some(text.into());
+    }
+}
+
+/// The findings as text: message, `file:line:column`, the line, a caret, the fix. `source` is the text of
+/// the file that was loaded. Plain: no colours.
 pub fn render(source: &str, findings: &[Finding]) -> String {
-    let _ = (source, findings);
-    unimplemented!("render")
+    let renderer = Renderer::plain();
+    let texts = findings.iter().map(|finding| renderer.render(&[report(source, finding)]));
+    let mut text = texts.collect::<Vec<_>>().join("\n\n");
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text
+}
+
+fn report<'a>(source: &'a str, finding: &'a Finding) -> Group<'a> {
+    let level = match finding.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let mut group = level
+        .primary_title(finding.message.as_str())
+        .id(finding.code)
+        .elements(std::iter::empty::<annotate_snippets::Element>());
+    if let Some(place) = &finding.place {
+        group = group.element(snippet(source, place));
+    }
+    if let Some(fix) = &finding.fix {
+        group = group.element(Level::HELP.with_name("fix").message(fix.as_str()));
+    }
+    group
+}
+
+/// A place from another text (the caller mixed files up) shows no line rather than a wrong one.
+fn snippet<'a>(source: &'a str, place: &'a Place) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+    let range = place.bytes.start.min(source.len())..place.bytes.end.min(source.len());
+    let range = if source.get(range.clone()).is_some() { range } else { 0..0 };
+    Snippet::source(source).path(place.file.as_str()).annotation(AnnotationKind::Primary.span(range))
 }

@@ -1,12 +1,94 @@
 //! Warnings that need a clock or a second look at a sound file.
 
 use launchgate_statement::Timestamp;
+use launchgate_trust::Signer;
 
-use crate::{Config, Finding};
+use crate::{Config, Finding, Mode, Severity, Trigger};
 
-/// What to look at in a sound file: keys about to expire (30 days), unreachable triggers, default
-/// compute service account, unpinned images, …
+/// How long before a key's end people are told: time for a review and a deploy.
+const NOTICE_DAYS: i64 = 30;
+
+const DAY_MICROS: i64 = 86_400_000_000;
+
+/// What to look at in a sound file: keys that are over or about to expire (30 days), triggers that match
+/// the same builds, default service accounts, images by tag, branch triggers without `sources`.
 pub fn lint(config: &Config, now: Timestamp) -> Vec<Finding> {
-    let _ = (config, now);
-    unimplemented!("lint")
+    let mut findings: Vec<Finding> =
+        config.signers.iter().filter_map(|signer| expiry(config, signer, now)).collect();
+    for (index, trigger) in config.triggers.iter().enumerate() {
+        findings.extend(same_match(&config.triggers[..index], trigger));
+        findings.extend(signers_at_an_end(config, trigger, now));
+        findings.extend(branch_without_sources(trigger));
+        findings.extend(trigger.remarks.iter().cloned());
+    }
+    findings.sort_by_key(|finding| finding.place.as_ref().map_or(0, |place| place.bytes.start));
+    findings
+}
+
+fn warning(code: &'static str, place: Option<&crate::Place>, message: String, fix: &str) -> Finding {
+    let mut finding = Finding::new(code, Severity::Warning, message);
+    finding.place = place.cloned();
+    finding.fix(fix);
+    finding
+}
+
+fn expiry(config: &Config, signer: &Signer, now: Timestamp) -> Option<Finding> {
+    let place =
+        config.signer_places.iter().find(|(id, _)| *id == signer.id).and_then(|(_, place)| place.as_ref());
+    let end = signer.not_after?;
+    let id = &signer.id;
+    let fix = "add the next key beside it and sign with that before this one ends";
+    let left = end.micros_since(now);
+    if signer.revoked || left > NOTICE_DAYS * DAY_MICROS {
+        return None;
+    }
+    if left <= 0 {
+        return Some(warning(
+            "key-expired",
+            place,
+            format!("the signer `{id}` counts no longer since {end}"),
+            fix,
+        ));
+    }
+    let days = left / DAY_MICROS;
+    Some(warning(
+        "key-expiring",
+        place,
+        format!("the signer `{id}` counts until {end}, {days} days from now"),
+        fix,
+    ))
+}
+
+/// A trigger whose permitted signers are all over matches builds and denies every one.
+fn signers_at_an_end(config: &Config, trigger: &Trigger, now: Timestamp) -> Option<Finding> {
+    let over = |signer: &Signer| signer.revoked || signer.not_after.is_some_and(|end| end <= now);
+    let all_over = trigger.require.any_of.iter().all(|id| config.signers.get(id).is_none_or(over));
+    let message = format!("no signer that the trigger `{}` permits is in force", trigger.name);
+    all_over.then(|| {
+        warning("no-signer-in-force", trigger.place.as_ref(), message, "permit a signer that is in force")
+    })
+}
+
+fn same_match(earlier: &[Trigger], trigger: &Trigger) -> Option<Finding> {
+    let twin = earlier.iter().find(|other| other.match_text == trigger.match_text)?;
+    let message = format!(
+        "the triggers `{}` and `{}` match the same builds: both will launch",
+        twin.name, trigger.name
+    );
+    Some(warning(
+        "same-match",
+        trigger.place.as_ref(),
+        message,
+        "narrow one of them, or keep both on purpose",
+    ))
+}
+
+/// Anyone who may start a build by hand can start one of a protected branch.
+fn branch_without_sources(trigger: &Trigger) -> Option<Finding> {
+    let by_branch = trigger.matching.clauses.iter().any(|clause| clause.rung == "match.branch");
+    let open = by_branch && trigger.require.sources.is_none() && trigger.mode == Mode::Enforce;
+    let message =
+        format!("the trigger `{}` asks for a branch and not for how the build was started", trigger.name);
+    let fix = "add `sources: [webhook]`, else builds started by hand or by the API count as well";
+    open.then(|| warning("sources-open", trigger.place.as_ref(), message, fix))
 }

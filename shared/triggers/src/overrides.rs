@@ -11,4 +11,8 @@ impl Overrides {
     pub fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Self {
         Self(vars.into_iter().filter(|(name, _)| name.starts_with("LAUNCHGATE_")).collect())
     }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
 }

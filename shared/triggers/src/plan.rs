@@ -13,6 +13,10 @@ pub enum LaunchKind {
     PipelineJob,
     /// A training job; the server chooses its id.
     CustomJob,
+    /// A search over training jobs; the server chooses its id.
+    HyperparameterTuningJob,
+    /// A model run over stored instances; the server chooses its id.
+    BatchPredictionJob,
 }
 
 impl LaunchKind {
@@ -21,6 +25,8 @@ impl LaunchKind {
         match self {
             Self::PipelineJob => "pipelineJobs",
             Self::CustomJob => "customJobs",
+            Self::HyperparameterTuningJob => "hyperparameterTuningJobs",
+            Self::BatchPredictionJob => "batchPredictionJobs",
         }
     }
 

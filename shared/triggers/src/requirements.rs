@@ -1,1 +1,200 @@
 //! What a matching trigger asks for: signers, sources, repository, age.
+
+use launchgate_outcome::{Check, Reason, Refusal};
+use launchgate_statement::{Build, FactName, Timestamp};
+use launchgate_trust::{SignerId, VouchedFacts};
+
+use crate::repository::Repository;
+
+/// The compiled `require` block.
+#[derive(Debug)]
+pub(crate) struct Requirements {
+    /// `signers.anyOf`.
+    pub(crate) any_of: Vec<SignerId>,
+    /// Index of the same list among the file's distinct ones: facts are gathered once for each.
+    pub(crate) signer_set: usize,
+    /// `signers.atLeast`.
+    pub(crate) at_least: usize,
+    /// `sources`, when given.
+    pub(crate) sources: Option<Vec<&'static str>>,
+    /// `repository`, when given.
+    pub(crate) repository: Option<Repository>,
+    /// `maxAge` in seconds.
+    pub(crate) max_age_seconds: u64,
+}
+
+/// What is looked at.
+pub(crate) struct Evidence<'a> {
+    pub(crate) facts: &'a VouchedFacts,
+    pub(crate) claimed: &'a Build,
+    pub(crate) published: Timestamp,
+    pub(crate) max_age_met: bool,
+}
+
+impl Requirements {
+    /// Whether any permitted signer signed at all.
+    pub(crate) fn permits(facts: &VouchedFacts) -> bool {
+        !facts.signers().is_empty()
+    }
+
+    /// Walks the requirements in the ladder's order; after the first failure the rest is not reached.
+    pub(crate) fn check(&self, evidence: &Evidence, rungs: &mut Vec<Check>) -> Result<(), Refusal> {
+        let mut refusal = None;
+        let walk: [(bool, &'static str, RungOf); 4] = [
+            (true, "require.signers", Self::signers),
+            (self.sources.is_some(), "require.sources", Self::sources),
+            (self.repository.is_some(), "require.repository", Self::repository),
+            (true, "require.maxAge", Self::max_age),
+        ];
+        for (_, name, rung_of) in walk.into_iter().filter(|(asked, ..)| *asked) {
+            if refusal.is_some() {
+                rungs.push(Check::not_reached(name));
+                continue;
+            }
+            let (rung, failed) = rung_of(self, evidence);
+            if let Some((reason, message)) = failed {
+                refusal = Some(Refusal::new(reason, message));
+            }
+            rungs.push(rung);
+        }
+        refusal.map_or(Ok(()), Err)
+    }
+
+    /// The rungs of a decision that ended before its requirements.
+    pub(crate) fn not_reached(&self, rungs: &mut Vec<Check>) {
+        rungs.push(Check::not_reached("require.signers"));
+        if self.sources.is_some() {
+            rungs.push(Check::not_reached("require.sources"));
+        }
+        if self.repository.is_some() {
+            rungs.push(Check::not_reached("require.repository"));
+        }
+        rungs.push(Check::not_reached("require.maxAge"));
+    }
+
+    fn signers(&self, evidence: &Evidence) -> Rung {
+        let names: Vec<&str> = self.any_of.iter().map(SignerId::as_str).collect();
+        let expected = format!("at least {} of {}", self.at_least, names.join(", "));
+        let signed: Vec<&str> = evidence.facts.signers().iter().map(SignerId::as_str).collect();
+        let roots = evidence.facts.roots();
+        if signed.is_empty() {
+            let message = format!("expected a signature of {}, found none of them", names.join(" or "));
+            let rung = Check::failed("require.signers").expected(expected).actual("none of them");
+            return (rung, Some((Reason::SignerNotPermitted, message)));
+        }
+        let actual = if roots == signed.len() {
+            signed.join(", ")
+        } else {
+            format!("{} ({roots} distinct)", signed.join(", "))
+        };
+        if roots < self.at_least {
+            let message = format!(
+                "expected {} distinct signers of {}, found {roots}: {}",
+                self.at_least,
+                names.join(", "),
+                signed.join(", ")
+            );
+            let rung = Check::failed("require.signers").expected(expected).actual(actual);
+            return (rung, Some((Reason::ThresholdNotMet, message)));
+        }
+        (Check::passed("require.signers").expected(expected).actual(actual), None)
+    }
+
+    fn sources(&self, evidence: &Evidence) -> Rung {
+        let allowed = self.sources.as_deref().unwrap_or_default();
+        let fits = |found: &str| allowed.contains(&found);
+        let rule = FactRule {
+            rung: "require.sources",
+            fact: FactName::Source,
+            expected: allowed.join(", "),
+            reason: Reason::SourceNotAllowed,
+        };
+        rule.check(evidence, fits)
+    }
+
+    fn repository(&self, evidence: &Evidence) -> Rung {
+        let wanted = self.repository.as_ref();
+        let fits = |found: &str| wanted.is_some_and(|wanted| *wanted == Repository::normalise(found));
+        let rule = FactRule {
+            rung: "require.repository",
+            fact: FactName::Repository,
+            expected: wanted.map(ToString::to_string).unwrap_or_default(),
+            reason: Reason::RepositoryNotAllowed,
+        };
+        rule.check(evidence, fits)
+    }
+
+    /// Source of the instant: DESIGN §4, maxAge. Publishing time is Google's clock.
+    fn max_age(&self, evidence: &Evidence) -> Rung {
+        let name = "require.maxAge";
+        let expected = format!("at most {}", span(self.max_age_seconds.cast_signed()));
+        if evidence.max_age_met {
+            let rung =
+                Check::skipped(name).expected(expected).detail("a replay: it was met at first receipt");
+            return (rung, None);
+        }
+        let Some(time) = evidence.facts.time() else {
+            let message = format!(
+                "expected an event {expected} old, found no time that a permitted signer vouches for"
+            );
+            return (
+                Check::failed(name).expected(expected).actual("no vouched time"),
+                Some((Reason::NoTime, message)),
+            );
+        };
+        let age = evidence.published.micros_since(time.at).div_euclid(1_000_000);
+        let old = age > self.max_age_seconds.cast_signed();
+        let actual = format!("{} ({} {}, published {})", span(age), time.source, time.at, evidence.published);
+        let rung = if old { Check::failed(name) } else { Check::passed(name) };
+        let message = format!("expected an event {expected} old, found {actual}");
+        let rung = rung.expected(expected).actual(actual).voucher(time.voucher);
+        (rung, old.then_some((Reason::TooOld, message)))
+    }
+}
+
+/// A rung and, when it failed, why.
+type Rung = (Check, Option<(Reason, String)>);
+type RungOf = fn(&Requirements, &Evidence) -> Rung;
+
+/// A requirement on one build fact.
+struct FactRule {
+    rung: &'static str,
+    fact: FactName,
+    expected: String,
+    reason: Reason,
+}
+
+impl FactRule {
+    fn check(self, evidence: &Evidence, fits: impl Fn(&str) -> bool) -> Rung {
+        let Some(found) = evidence.facts.build().fact(self.fact) else {
+            let claimed = evidence.claimed.fact(self.fact);
+            let (reason, actual) = match claimed {
+                Some(claimed) => (Reason::FactNotVouched, format!("{claimed} (only claimed)")),
+                None => (self.reason, "nothing".to_owned()),
+            };
+            let message =
+                format!("expected {} for build.{}, found {actual}", self.expected, self.fact.as_str());
+            return (
+                Check::failed(self.rung).expected(self.expected).actual(actual),
+                Some((reason, message)),
+            );
+        };
+        let passed = fits(&found);
+        let message = format!("expected {} for build.{}, found {found}", self.expected, self.fact.as_str());
+        let rung = if passed { Check::passed(self.rung) } else { Check::failed(self.rung) };
+        let mut rung = rung.expected(self.expected).actual(found);
+        rung.voucher = evidence.facts.voucher(self.fact);
+        (rung, (!passed).then_some((self.reason, message)))
+    }
+}
+
+/// Seconds in the words of the triggers file: the largest unit that is exact.
+fn span(seconds: i64) -> String {
+    match seconds {
+        0 => "0s".to_owned(),
+        s if s % 86_400 == 0 => format!("{}d", s / 86_400),
+        s if s % 3600 == 0 => format!("{}h", s / 3600),
+        s if s % 60 == 0 => format!("{}m", s / 60),
+        s => format!("{s}s"),
+    }
+}

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::{Finding, Place, launch_template::LaunchTemplate, matching::Match, requirements::Requirements};
+
 /// `[a-z]([a-z0-9-]{0,61}[a-z0-9])?`
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -63,5 +65,13 @@ pub struct Trigger {
     pub name: TriggerName,
     /// What it does with a plan.
     pub mode: Mode,
-    // compiled match, requirements and launch follow
+    pub(crate) matching: Match,
+    pub(crate) require: Requirements,
+    pub(crate) launch: LaunchTemplate,
+    /// The `match` block as JSON, for telling two triggers that match the same.
+    pub(crate) match_text: String,
+    /// Warnings about it that `lint` shows.
+    pub(crate) remarks: Vec<Finding>,
+    /// Where its name stands.
+    pub(crate) place: Option<Place>,
 }

@@ -1,0 +1,206 @@
+//! `signers`: whose proof counts.
+
+use launchgate_statement::Timestamp;
+use launchgate_trust::{
+    PatternList, PublicKey, Root, Scheme, Signer, SignerId, SignerKind, Signers, TrustError, Wildcards,
+};
+
+use super::{
+    Files,
+    findings::{At, Findings},
+    later,
+    node::{Member, Node, Shape},
+    scalar,
+    section::Section,
+};
+
+use crate::Place;
+
+pub(super) const KEYS: &[&str] = &[
+    "id",
+    "publicKey",
+    "scheme",
+    "notBefore",
+    "notAfter",
+    "revoked",
+    "pipelines",
+    "builders",
+    "buildkiteOidc",
+    "sigstore",
+    "buildkiteWebhook",
+];
+
+const SCHEMES: &[&str] = &["ed25519", "ecdsa-p256", "ecdsa-p384", "rsa-pss-sha256", "rsa-pkcs1v15-sha256"];
+
+/// The signers as read: also the names of those that are broken, so that a trigger naming one is not
+/// blamed for it.
+#[derive(Default)]
+pub(super) struct SignerList {
+    pub(super) names: Vec<String>,
+    sound: Vec<Signer>,
+    places: Vec<At>,
+}
+
+impl SignerList {
+    /// What the threshold counts for a name; `None` for a signer that is broken.
+    pub(super) fn root(&self, name: &str) -> Option<Root> {
+        match &self.get(name)?.kind {
+            SignerKind::PublicKey(key) => Some(Root::PublicKey(key.fingerprint())),
+            _ => Some(Root::Buildkite),
+        }
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&Signer> {
+        self.sound.iter().find(|signer| signer.id.as_str() == name)
+    }
+
+    /// Where each sound signer stands.
+    pub(super) fn places(&self, findings: &Findings) -> Vec<(SignerId, Option<Place>)> {
+        let place = |at: &At| match at {
+            At::Bytes(range) => Some(findings.source.place(range)),
+            At::Variable(_) => None,
+        };
+        self.sound.iter().zip(&self.places).map(|(signer, at)| (signer.id.clone(), place(at))).collect()
+    }
+
+    pub(super) fn into_signers(self) -> Option<Signers> {
+        Signers::new(self.sound).ok()
+    }
+}
+
+pub(super) fn read(member: &Member, files: &dyn Files, findings: &mut Findings) -> SignerList {
+    let mut list = SignerList::default();
+    let Shape::List(items) = &member.value.shape else {
+        let message = format!("expected a list for `signers`, found {}", member.value.kind());
+        findings.error("wrong-type", &member.value.at, message);
+        return list;
+    };
+    if items.is_empty() {
+        let message = "expected at least one signer, found none: without one no event is believed";
+        findings.error("empty-value", &member.key_at, message);
+    }
+    for item in items {
+        if let Some(id) = item.get("id")
+            && let Shape::Text(name) = &id.shape
+        {
+            if list.names.contains(name) {
+                let message = format!("the signer id `{name}` stands twice");
+                findings.error("duplicate-signer", &id.at, message).fix("give each signer a name of its own");
+                continue;
+            }
+            list.names.push(name.clone());
+        }
+        if let Some(signer) = signer(item, files, findings) {
+            list.sound.push(signer);
+            let id = item.get("id").unwrap_or(item);
+            list.places.push(id.at.clone());
+        }
+    }
+    list
+}
+
+fn signer(item: &Node, files: &dyn Files, findings: &mut Findings) -> Option<Signer> {
+    let section = Section::open("a signer", KEYS, item, &item.at, findings)?;
+    let id = section.need("id", "give the signer a name; triggers permit it by that", findings);
+    let rule = "1 to 63 letters, digits, dots, dashes or underscores";
+    let id = id.and_then(|it| scalar::ruled(it, "bad-signer-id", rule, is_id, findings));
+    let (not_before, not_after) =
+        (instant(&section, "notBefore", findings), instant(&section, "notAfter", findings));
+    let in_order = !matches!((not_before, not_after), (Some(from), Some(until)) if from >= until);
+    if !in_order {
+        let at = section.get("notAfter").map_or(item.at.clone(), |it| it.value.at.clone());
+        findings.error("empty-validity", &at, "expected `notAfter` later than `notBefore`");
+    }
+    let revoked = section.get("revoked").and_then(|it| scalar::boolean(it, findings)).unwrap_or(false);
+    let pipelines = section.get("pipelines").map(|it| pipelines(it, findings));
+    let builders = section.get("builders").map(|it| scalar::texts(it, findings));
+    let kind = kind(&section, files, findings);
+    let builders = match builders {
+        Some(read) => Some(read?.into_iter().map(|(text, _)| text.to_owned()).collect()),
+        None => None,
+    };
+    let pipelines = match pipelines {
+        Some(read) => Some(read?),
+        None => None,
+    };
+    in_order.then_some(())?;
+    Some(Signer { id: SignerId::new(id?), kind: kind?, not_before, not_after, revoked, pipelines, builders })
+}
+
+fn kind(section: &Section, files: &dyn Files, findings: &mut Findings) -> Option<SignerKind> {
+    let later_kinds = ["buildkiteOidc", "sigstore", "buildkiteWebhook"];
+    let later_kinds: Vec<_> = later_kinds.into_iter().filter_map(|key| section.get(key)).collect();
+    for member in &later_kinds {
+        later::refuse(Some(member), "this kind of signer", findings);
+    }
+    let Some(key) = section.get("publicKey") else {
+        if later_kinds.is_empty() {
+            section.need("publicKey", "say what proves the signer: `publicKey: keys/release.pem`", findings);
+        }
+        return None;
+    };
+    let scheme = section.get("scheme");
+    let word = scheme.map(|it| scalar::choice(it, SCHEMES, findings));
+    let word = match word {
+        Some(read) => Some(Scheme::parse(read?).ok()?),
+        None => None,
+    };
+    let pem = pem(key, files, findings)?;
+    match PublicKey::from_pem(&pem, word) {
+        Ok(key) => Some(SignerKind::PublicKey(key)),
+        Err(error) => {
+            let at = match (&error, scheme) {
+                (TrustError::SchemeMismatch { .. }, Some(scheme)) => &scheme.value.at,
+                _ => &key.value.at,
+            };
+            findings.error("bad-key", at, error.to_string());
+            None
+        }
+    }
+}
+
+/// The key's PEM: inline, or a file beside this one.
+fn pem(member: &Member, files: &dyn Files, findings: &mut Findings) -> Option<String> {
+    let text = scalar::text(member, findings)?;
+    if text.contains("-----BEGIN") {
+        return Some(text.to_owned());
+    }
+    let path = scalar::path(member, findings)?;
+    let read =
+        files.read(path).and_then(|bytes| String::from_utf8(bytes).map_err(|_| "it is not text".to_owned()));
+    match read {
+        Ok(pem) => Some(pem),
+        Err(why) => {
+            let message = format!("expected a public key in `{path}`, which cannot be read: {why}");
+            findings.error("unreadable-file", &member.value.at, message);
+            None
+        }
+    }
+}
+
+fn pipelines(member: &Member, findings: &mut Findings) -> Option<PatternList> {
+    let texts = scalar::texts(member, findings)?;
+    match PatternList::parse(texts.iter().map(|(text, _)| *text), Wildcards::Name) {
+        Ok(list) => Some(list),
+        Err(error) => {
+            findings.error("bad-pattern", &member.value.at, error.to_string());
+            None
+        }
+    }
+}
+
+/// A date (its first instant, UTC) or RFC 3339.
+fn instant(section: &Section, key: &'static str, findings: &mut Findings) -> Option<Timestamp> {
+    let member = section.get(key)?;
+    let text = scalar::text(member, findings)?;
+    let instant = Timestamp::parse(text).or_else(|| Timestamp::parse(&format!("{text}T00:00:00Z")));
+    if instant.is_none() {
+        let message = format!("expected a date or an RFC 3339 time for `{key}`, found `{text}`");
+        findings.error("bad-time", &member.value.at, message).fix("write 2027-03-01 or 2027-03-01T12:00:00Z");
+    }
+    instant
+}
+
+fn is_id(text: &str) -> bool {
+    text.len() <= 63 && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+}
