@@ -1,2 +1,38 @@
-//! cli
-fn main() {}
+//! `launchgate`: everything about the gate that people do from a terminal or a build step.
+//!
+//! Promises: stdout is data, stderr is talk; every exit code means what DESIGN §8 says; nothing here calls
+//! Vertex AI (`demo` and `serve` run the service itself). Does not: decide; that is the engine's.
+
+mod artifact_arguments;
+mod clock;
+mod command_line;
+mod commands;
+mod demo;
+mod event_source;
+mod failure;
+mod fixture;
+mod job;
+mod ladder;
+mod local_file;
+mod output;
+mod private_key;
+mod publish;
+mod push_message;
+mod remote_artifact;
+mod started_on;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let command_line = command_line::CommandLine::parse();
+    let output = output::Output::new(command_line.output);
+    match command_line.command.run(&output) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            output.failure(&failure);
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! `launchgate lint`: everything that can be known of a triggers file before it is deployed.
+
+use clap::Args;
+use launchgate_service::{Environment, TriggersFile};
+use launchgate_triggers::{Finding, Severity, lint, render};
+use serde_json::json;
+
+use crate::{
+    clock,
+    command_line::ConfigArgument,
+    failure::Failure,
+    output::{Output, lines},
+};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The findings are on stderr with line, caret and fix; with `--output json` they are an array on stdout.
+
+Examples:
+  launchgate lint
+  launchgate lint --config deploy/launchgate.yaml --output json
+
+Exit codes: 0 usable, maybe with warnings · 2 errors")]
+pub(crate) struct Lint {
+    #[command(flatten)]
+    config: ConfigArgument,
+}
+
+impl Lint {
+    pub(crate) fn run(self, output: &Output) -> Result<u8, Failure> {
+        let file = match TriggersFile::read(&self.config.config, &Environment::of_process()) {
+            Ok(file) => file,
+            Err(unreadable) => {
+                if output.is_json() {
+                    output.json(&json!([{ "code": "unreadable", "severity": "error", "message": unreadable.rendered }]))?;
+                }
+                return Err(unreadable.into());
+            }
+        };
+        let mut findings = file.findings;
+        if let Some(config) = &file.config {
+            findings.extend(lint(config, clock::now()));
+        }
+        if output.is_json() {
+            output.json(&findings)?;
+        } else {
+            output.data(&summary(&self.config, &findings))?;
+        }
+        let errors = count(&findings, Severity::Error) > 0 || file.config.is_none();
+        if errors || !output.is_json() {
+            output.say(&lines(&render(&file.source, &findings)));
+        }
+        Ok(if errors { 2 } else { 0 })
+    }
+}
+
+fn summary(config: &ConfigArgument, findings: &[Finding]) -> String {
+    let counted = |severity, one: &str| match count(findings, severity) {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        many => Some(format!("{many} {one}s")),
+    };
+    let parts: Vec<_> = [counted(Severity::Error, "error"), counted(Severity::Warning, "warning")]
+        .into_iter()
+        .flatten()
+        .collect();
+    let said = if parts.is_empty() { "ok".to_owned() } else { parts.join(", ") };
+    format!("{}: {said}", config.config.display())
+}
+
+fn count(findings: &[Finding], severity: Severity) -> usize {
+    findings.iter().filter(|finding| finding.severity == severity).count()
+}

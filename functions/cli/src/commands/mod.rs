@@ -1,0 +1,19 @@
+//! One file for each command: its options, and what it does with them.
+
+pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod docs;
+pub(crate) mod emit;
+pub(crate) mod events;
+pub(crate) mod explain;
+pub(crate) mod init;
+pub(crate) mod inspect;
+pub(crate) mod keygen;
+pub(crate) mod lint;
+pub(crate) mod replay;
+pub(crate) mod schema;
+pub(crate) mod send;
+pub(crate) mod serve;
+pub(crate) mod sign;
+pub(crate) mod verify;
+pub(crate) mod version;
