@@ -59,3 +59,17 @@ pub(crate) fn recognise(envelope: &Envelope, pae: &[u8], signers: &Signers) -> O
         (Reason::KnownDemoKey, message.to_owned())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_constant_is_the_published_key() {
+        let fingerprint = "731e90d5ef6e5dfc3c7f17b341b37331bac36e648c3c1028f594ccbb1c77f3b3";
+        for key in DEMO_KEYS.iter() {
+            assert_eq!(key.fingerprint().to_hex(), fingerprint);
+            assert!(is_demo_key(key));
+        }
+    }
+}

@@ -1,6 +1,8 @@
 //! A public key that signers are made of.
 
 use launchgate_statement::Sha256;
+use ring::agreement;
+use ring::rand::SystemRandom;
 use ring::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 use spki::der::asn1::{AnyRef, BitStringRef, UintRef};
 use spki::der::{Decode, Reader, SliceReader, Tag, Tagged, pem};
@@ -56,8 +58,8 @@ impl PublicKey {
             key.ok_or_else(|| TrustError::UnsupportedKey("a key that is not whole bytes".to_owned()))?;
         let modulus_len = match family {
             Family::Ed25519 if key.len() == 32 => 0,
-            Family::P256 if key.len() == 65 && key[0] == 4 => 0,
-            Family::P384 if key.len() == 97 && key[0] == 4 => 0,
+            Family::P256 if key.len() == 65 && is_point(&agreement::ECDH_P256, key) => 0,
+            Family::P384 if key.len() == 97 && is_point(&agreement::ECDH_P384, key) => 0,
             Family::Rsa => rsa_modulus_len(key)?,
             _ => {
                 return Err(TrustError::UnsupportedKey(format!(
@@ -160,6 +162,17 @@ impl Family {
             Self::Rsa => "RSA",
         }
     }
+}
+
+/// Whether `key` is an uncompressed point on the curve. `ring` checks that only when a key is used, so it
+/// is used once, for a key agreement whose result nobody takes: a key that verifies nothing has to be
+/// found at load.
+fn is_point(curve: &'static agreement::Algorithm, key: &[u8]) -> bool {
+    agreement::EphemeralPrivateKey::generate(curve, &SystemRandom::new())
+        .and_then(|own| {
+            agreement::agree_ephemeral(own, &agreement::UnparsedPublicKey::new(curve, key), |_| ())
+        })
+        .is_ok()
 }
 
 /// The length in bytes of the modulus of a PKCS#1 `RSAPublicKey` that `ring` will verify with.

@@ -17,6 +17,7 @@ pub struct SigningKey {
     pair: Pair,
     pkcs8: Vec<u8>,
     public_pem: String,
+    public: PublicKey,
 }
 
 enum Pair {
@@ -82,7 +83,8 @@ impl SigningKey {
             Pair::Rsa(pair) => pair.public_key().as_ref(),
         };
         let public_pem = info_pem(family, public)?;
-        Ok(Self { scheme, pair, pkcs8, public_pem })
+        let public = PublicKey::from_pem(&public_pem, Some(scheme))?;
+        Ok(Self { scheme, pair, pkcs8, public_pem, public })
     }
 
     /// The PKCS#8 PEM.
@@ -103,7 +105,7 @@ impl SigningKey {
 
     /// The public half.
     pub fn public_key(&self) -> Result<PublicKey, TrustError> {
-        PublicKey::from_pem(&self.public_pem, Some(self.scheme))
+        Ok(self.public.clone())
     }
 
     /// A signature over `message`.
@@ -132,7 +134,7 @@ impl SigningKey {
     pub fn envelope(&self, payload_type: &str, payload: &[u8]) -> Result<Envelope, TrustError> {
         let sig = self.sign(&pae(payload_type, payload))?;
         let mut envelope = Envelope::unsigned(payload_type, payload.to_vec());
-        envelope.signatures.push(Signature { keyid: Some(self.public_key()?.fingerprint().to_hex()), sig });
+        envelope.signatures.push(Signature { keyid: Some(self.public.fingerprint().to_hex()), sig });
         Ok(envelope)
     }
 }

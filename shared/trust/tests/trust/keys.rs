@@ -144,6 +144,23 @@ fn what_is_no_supported_public_key_is_refused_at_load() {
 }
 
 #[test]
+fn a_point_beside_its_curve_is_refused_at_load() {
+    for file in ["p256", "p384"] {
+        let pem = vector(&format!("keys/{file}.pub"));
+        let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+        let engine = &base64::engine::general_purpose::STANDARD;
+        let mut der = base64::Engine::decode(engine, body).unwrap();
+        *der.last_mut().unwrap() ^= 1;
+        let pem = format!(
+            "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----",
+            base64::Engine::encode(engine, der)
+        );
+
+        assert!(matches!(PublicKey::from_pem(&pem, None), Err(TrustError::UnsupportedKey(_))), "{file}");
+    }
+}
+
+#[test]
 fn what_is_no_supported_private_key_is_refused() {
     assert!(matches!(
         imported("p256-sec1", None),
