@@ -7,7 +7,7 @@ use launchgate_engine::{
     Gate, GateParts,
     ports::{Failures, Ledger, NoFailureTopic},
 };
-use launchgate_google::{CredentialSettings, Credentials, Endpoints, FailureTopic, GoogleCerts, PubSub, VertexClient};
+use launchgate_google::{CredentialSettings, Endpoints, FailureTopic, Freshness, GoogleCerts, PubSub, VertexClient};
 use launchgate_ledger_sqlite::{Options, SqliteLedger};
 use launchgate_triggers::{Config, LedgerChoice, PushAuth, Route};
 use tokio::{net::TcpListener, sync::watch};
@@ -58,18 +58,22 @@ impl GateService {
         let endpoints = Endpoints::from_variables(environment.variables()).map_err(|error| error.to_string())?;
         let mut warnings: Vec<String> = endpoints.overrides().iter().map(ToString::to_string).collect();
         let settings = CredentialSettings::from_variables(environment.variables());
-        let credentials = Arc::new(Credentials::new(settings, endpoints.vertex_override()));
-        warnings.extend(credentials.warnings());
         warnings.extend(disk_warning(&config, environment));
         let ledger = open_ledger(&config, folder, environment)?;
         let timeout = Duration::from_secs(u64::from(config.vertex.call_timeout_seconds));
-        let vertex = VertexClient::new(endpoints.clone(), credentials, timeout).map_err(|error| error.to_string())?;
+        let vertex = VertexClient::new(endpoints.clone(), settings.clone(), timeout).map_err(|error| error.to_string())?;
+        warnings.extend(vertex.warnings());
         let failures: Arc<dyn Failures> = match &config.failures {
-            Some(failures) => Arc::new(FailureTopic::new(PubSub::new(endpoints.clone()), &failures.topic)),
+            Some(failures) => {
+                Arc::new(FailureTopic::new(Arc::new(PubSub::new(endpoints.clone(), settings)), &failures.topic))
+            }
             None => Arc::new(NoFailureTopic),
         };
-        let certs = needs_certs(&config).then(|| GoogleCerts::new(&endpoints)).transpose();
-        let certs = certs.map_err(|error| error.to_string())?.map(Arc::new);
+        let certs = needs_certs(&config).then(|| GoogleCerts::new(&endpoints, Freshness::default())).transpose();
+        let certs = certs.map_err(|error| error.to_string())?;
+        if let Some(certs) = &certs {
+            certs.start();
+        }
         for warning in &warnings {
             tracing::warn!(warning, "configured with a warning");
         }

@@ -35,13 +35,13 @@ struct Probe {
 
 /// Makes reports and keeps the last one for a moment.
 pub(crate) struct Health {
-    certs: Option<Arc<GoogleCerts>>,
+    certs: Option<GoogleCerts>,
     warnings: Vec<String>,
     last: Mutex<Option<(Instant, Arc<Report>)>>,
 }
 
 impl Health {
-    pub(crate) fn new(certs: Option<Arc<GoogleCerts>>, warnings: Vec<String>) -> Self {
+    pub(crate) fn new(certs: Option<GoogleCerts>, warnings: Vec<String>) -> Self {
         Self { certs, warnings, last: Mutex::new(None) }
     }
 
@@ -58,8 +58,11 @@ impl Health {
             probe("vertex_credentials", gate.vertex_ready().await),
         ];
         if let Some(certs) = &self.certs {
-            let known = certs.current().is_some() || certs.refresh().await.is_some();
-            checks.push(probe("google_certificates", known.then_some(()).ok_or_else(|| "not fetched".to_owned())));
+            let known = match certs.current() {
+                Some(_) => Ok(()),
+                None => certs.refresh_for("").await.map(|_| ()).map_err(|error| error.to_string()),
+            };
+            checks.push(probe("google_certificates", known));
         }
         let report = Arc::new(Report {
             ready: checks.iter().all(|check| check.ok),

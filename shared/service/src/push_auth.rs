@@ -1,9 +1,9 @@
 //! Who may push to a route.
 
-use std::{net::IpAddr, sync::Arc};
+use std::net::IpAddr;
 
 use axum::http::{HeaderMap, header::AUTHORIZATION};
-use launchgate_google::GoogleCerts;
+use launchgate_google::{GoogleCerts, GoogleError};
 use launchgate_outcome::{Reason, Refusal};
 use launchgate_statement::Timestamp;
 use launchgate_triggers::{PushAuth, Route};
@@ -15,7 +15,7 @@ const MAX_HEADER: usize = 8 * 1024;
 /// Proves who pushes to one route.
 pub(crate) struct Doorkeeper {
     route: Route,
-    certs: Option<Arc<GoogleCerts>>,
+    certs: Option<GoogleCerts>,
 }
 
 /// Why nobody is let in.
@@ -28,7 +28,7 @@ pub(crate) enum NotAdmitted {
 }
 
 impl Doorkeeper {
-    pub(crate) fn new(route: Route, certs: Option<Arc<GoogleCerts>>) -> Self {
+    pub(crate) fn new(route: Route, certs: Option<GoogleCerts>) -> Self {
         Self { route, certs }
     }
 
@@ -45,14 +45,15 @@ impl Doorkeeper {
         let certs = self.certs.as_ref().ok_or(NotAdmitted::NoCertificates)?;
         let keys = match certs.current() {
             Some(keys) => keys,
-            None => certs.refresh().await.ok_or(NotAdmitted::NoCertificates)?,
+            // Nothing is held yet: any key will do to begin with.
+            None => certs.refresh_for("").await.map_err(no_certificates)?,
         };
         match verify_push_token(token, &keys, identity, now) {
             Ok(sender) => Ok(sender),
             Err(PushTokenError::Refused { reason, message }) => Err(refused(reason, message)),
             Err(PushTokenError::UnknownKey(kid)) => {
                 // A fresh key set that still lacks the key settles it; a failed fetch settles nothing.
-                let keys = certs.refresh_for(&kid).await.ok_or(NotAdmitted::NoCertificates)?;
+                let keys = certs.refresh_for(&kid).await.map_err(no_certificates)?;
                 verify_push_token(token, &keys, identity, now).map_err(|error| match error {
                     PushTokenError::Refused { reason, message } => refused(reason, message),
                     PushTokenError::UnknownKey(_) => {
@@ -73,6 +74,11 @@ impl Doorkeeper {
             _ => Ok(()),
         }
     }
+}
+
+fn no_certificates(error: GoogleError) -> NotAdmitted {
+    tracing::error!(%error, "Google's certificates could not be fetched");
+    NotAdmitted::NoCertificates
 }
 
 fn refused(reason: Reason, message: impl Into<String>) -> NotAdmitted {

@@ -17,7 +17,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use launchgate_google::{Endpoints, PubSub};
+use launchgate_google::{CredentialSettings, Endpoints, PubSub};
 use launchgate_statement::Timestamp;
 use launchgate_trust::{WebhookSecrets, verify_webhook};
 use tokio::net::TcpListener;
@@ -55,7 +55,8 @@ impl RelayService {
         let topic = environment.get("LAUNCHGATE_BUILDS_TOPIC");
         let topic = topic.ok_or("set LAUNCHGATE_BUILDS_TOPIC to projects/PROJECT/topics/TOPIC")?.to_owned();
         let endpoints = Endpoints::from_variables(environment.variables()).map_err(|error| error.to_string())?;
-        Ok(Self { inner: Arc::new(Inner { secrets, pubsub: PubSub::new(endpoints), topic }) })
+        let settings = CredentialSettings::from_variables(environment.variables());
+        Ok(Self { inner: Arc::new(Inner { secrets, pubsub: PubSub::new(endpoints, settings), topic }) })
     }
 
     /// The routes.
@@ -89,7 +90,7 @@ async fn webhook(State(relay): State<Arc<Inner>>, headers: HeaderMap, body: Byte
     }
     let attributes = [("buildkite-signature", signature), ("buildkite-event", event)];
     let attributes = attributes.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let publishing = relay.pubsub.publish(&relay.topic, body, attributes);
+    let publishing = relay.pubsub.publish(&relay.topic, body, &attributes);
     match tokio::time::timeout(PUBLISH_TIME, publishing).await {
         Ok(Ok(message_id)) => {
             tracing::info!(message_id, event, "webhook published");

@@ -138,8 +138,8 @@ fn ensure_stored(name: &str, db: &Path, answered: usize) -> anyhow::Result<()> {
         _ => "SELECT count(*), count(*) - count(CASE WHEN outcome = 'launched' THEN 1 END) FROM decisions",
     };
     let connection = Connection::open(db)?;
-    let (stored, unmarked): (usize, usize) = connection.query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    ensure!(stored == answered, "{name}: {answered} requests answered but {stored} outcomes stored");
+    let (stored, unmarked): (i64, i64) = connection.query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    ensure!(usize::try_from(stored)? == answered, "{name}: {answered} requests answered but {stored} outcomes stored");
     ensure!(unmarked <= 256, "{name}: {unmarked} launches are not marked");
     Ok(())
 }

@@ -1,0 +1,456 @@
+//! The gate over a real ledger and a scripted Vertex: what is recorded, what is sent, how often.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use launchgate_engine::{
+    Answer, AuthenticatedReceipt, Command, CommandKind, DecisionRecord, Gate, GateParts, Receipt, Run,
+    ports::{CallError, CallErrorKind, FailureNotice, Failures, Ledger, Vertex},
+};
+use launchgate_ledger_sqlite::{Options, SqliteLedger};
+use launchgate_outcome::{Outcome, Reason};
+use launchgate_statement::{Artifact, Build, EventId, PAYLOAD_TYPE, ProvenanceDraft, Sha256, Timestamp};
+use launchgate_triggers::{Config, Files, LaunchPlan, Overrides, load};
+use launchgate_trust::{AuthenticatedSender, Scheme, SigningKey};
+use serde_json::{Value, json};
+
+const PUBLISHED: &str = "2026-11-18T11:06:40Z";
+
+/// What the scripted Vertex does with the next create.
+enum Next {
+    /// Stores the job and says so.
+    Accept,
+    /// Stores the job; the answer is lost.
+    AcceptThenReset,
+    /// Refuses.
+    Fail(CallErrorKind, bool),
+}
+
+#[derive(Default)]
+struct Script {
+    next: VecDeque<Next>,
+    jobs: HashMap<String, Value>,
+    creates: usize,
+}
+
+#[derive(Default)]
+struct ScriptedVertex(Mutex<Script>);
+
+fn error(kind: CallErrorKind, code: &str, not_accepted: bool) -> CallError {
+    CallError { kind, http_status: None, code: code.to_owned(), message: code.to_owned(), not_accepted, retry_after: None }
+}
+
+#[async_trait]
+impl Vertex for ScriptedVertex {
+    async fn create(&self, plan: &LaunchPlan) -> Result<Run, CallError> {
+        let mut script = self.0.lock().unwrap();
+        script.creates += 1;
+        let next = script.next.pop_front().unwrap_or(Next::Accept);
+        if let Next::Fail(kind, not_accepted) = next {
+            return Err(error(kind, "SCRIPTED", not_accepted));
+        }
+        let count = script.jobs.len();
+        let id = if plan.kind().has_client_id() { plan.launch_id().to_string() } else { format!("job-{count}") };
+        if script.jobs.contains_key(&id) {
+            return Err(error(CallErrorKind::AlreadyExists, "ALREADY_EXISTS", true));
+        }
+        let mut job: Value = serde_json::from_str(&plan.request().body).unwrap();
+        job["name"] = json!(format!("projects/1/x/{id}"));
+        job["createTime"] = json!("2099-01-01T00:00:00Z");
+        let run = self.run_of(plan, &job).unwrap();
+        script.jobs.insert(id, job);
+        match next {
+            Next::AcceptThenReset => Err(error(CallErrorKind::Transient(Reason::VertexUnavailable), "RESET", false)),
+            _ => Ok(run),
+        }
+    }
+
+    async fn get(&self, plan: &LaunchPlan) -> Result<Value, CallError> {
+        let script = self.0.lock().unwrap();
+        let found = script.jobs.get(plan.launch_id().as_str()).cloned();
+        found.ok_or_else(|| error(CallErrorKind::Terminal(Reason::NotFound), "NOT_FOUND", true))
+    }
+
+    async fn find(&self, plan: &LaunchPlan) -> Result<Vec<Value>, CallError> {
+        let script = self.0.lock().unwrap();
+        let jobs = script.jobs.values();
+        Ok(jobs.filter(|job| job["labels"]["launchgate-id"] == plan.launch_id().as_str()).cloned().collect())
+    }
+
+    fn run_of(&self, _: &LaunchPlan, job: &Value) -> Option<Run> {
+        Some(Run { name: job["name"].as_str()?.to_owned(), console: String::new(), state: None })
+    }
+
+    async fn ready(&self) -> Result<(), CallError> {
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct ToldFailures(Mutex<Vec<DecisionRecord>>);
+
+#[async_trait]
+impl Failures for ToldFailures {
+    async fn publish(&self, notice: FailureNotice<'_>) -> Result<(), String> {
+        self.0.lock().unwrap().push(notice.decision.clone());
+        Ok(())
+    }
+}
+
+struct NoFiles(HashMap<String, Vec<u8>>);
+
+impl Files for NoFiles {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        self.0.get(path).cloned().ok_or_else(|| "no such file".to_owned())
+    }
+}
+
+struct World {
+    gate: Gate,
+    vertex: Arc<ScriptedVertex>,
+    told: Arc<ToldFailures>,
+    keys: [SigningKey; 2],
+    folder: tempfile::TempDir,
+}
+
+const PIPELINE_JOB: &str = r#"{"pipelineJob": {"template": "p.json", "displayName": "d", "runtimeConfig": {"gcsOutputDirectory": "gs://b/r"}}}"#;
+const CUSTOM_JOB: &str = r#"{"customJob": {"displayName": "d", "jobSpec": {"workerPoolSpecs": [{"machineSpec": {"machineType": "n1-standard-4"}, "replicaCount": "1", "containerSpec": {"imageUri": "us-docker.pkg.dev/acme/ml/t@sha256:abababababababababababababababababababababababababababababababab"}}]}}}"#;
+
+impl World {
+    fn new(launch: &str) -> Self {
+        Self::with(launch, json!({"anyOf": ["one"]}), json!({}))
+    }
+
+    fn with(launch: &str, signers: Value, more: Value) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = [SigningKey::generate(Scheme::Ed25519).unwrap(), SigningKey::generate(Scheme::Ed25519).unwrap()];
+        Self::reopen(folder, keys, launch, signers, more, Arc::default())
+    }
+
+    fn reopen(folder: tempfile::TempDir, keys: [SigningKey; 2], launch: &str, signers: Value, more: Value, vertex: Arc<ScriptedVertex>) -> Self {
+        let config = Arc::new(config(&keys, launch, &signers, more));
+        let options = Options { ephemeral_disk_allowed: true, ..Options::default() };
+        let ledger = SqliteLedger::open(folder.path().join("l.db"), options).unwrap();
+        let told = Arc::<ToldFailures>::default();
+        let parts = GateParts { config, ledger: Arc::new(ledger), vertex: vertex.clone(), failures: told.clone() };
+        Self { gate: Gate::new(parts), vertex, told, keys, folder }
+    }
+
+    fn script(&self, next: Next) {
+        self.vertex.0.lock().unwrap().next.push_back(next);
+    }
+
+    fn jobs(&self) -> usize {
+        self.vertex.0.lock().unwrap().jobs.len()
+    }
+
+    async fn deliver(&self, data: &str) -> Answer {
+        self.gate.receive(receipt(data)).await.unwrap()
+    }
+
+    async fn decisions(&self, id: &EventId) -> Vec<DecisionRecord> {
+        self.gate.ledger().flush().await.unwrap();
+        self.gate.ledger().event(id).await.unwrap().unwrap().decisions
+    }
+
+    /// Sweeps until something was taken up: the engine's own delays and leases decide when.
+    async fn sweep_until_work(&self) -> launchgate_engine::SweepReport {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+        loop {
+            let report = self.gate.sweep().await.unwrap();
+            if report.taken_up + report.commands > 0 {
+                return report;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "nothing came due");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+fn config(keys: &[SigningKey; 2], launch: &str, signers: &Value, more: Value) -> Config {
+    let mut trigger = json!({
+        "name": "retrain", "match": {"pipeline": "fraud-train"}, "require": {"signers": signers},
+        "launch": serde_json::from_str::<Value>(launch).unwrap(),
+    });
+    trigger.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let file = json!({
+        "apiVersion": "launchgate/v1", "service": {"audience": "launchgate-test"},
+        "vertex": {"project": "p", "location": "us-central1", "callTimeout": "1s"},
+        "signers": [{"id": "one", "publicKey": keys[0].public_pem()}, {"id": "two", "publicKey": keys[1].public_pem()}],
+        "triggers": [trigger],
+    });
+    let template = json!({"pipelineInfo": {"name": "p"}, "schemaVersion": "2.1.0", "root": {"dag": {"tasks": {}}}, "components": {}, "deploymentSpec": {}});
+    let files = NoFiles(HashMap::from([("p.json".to_owned(), template.to_string().into_bytes())]));
+    let loaded = load("launchgate.yaml", &file.to_string(), &files, &Overrides::default());
+    loaded.config.unwrap_or_else(|| panic!("{:?}", loaded.findings))
+}
+
+fn event(number: u64) -> Vec<u8> {
+    let text = |value: &str| Some(value.to_owned());
+    let build = Build {
+        organization: text("acme"),
+        pipeline: text("fraud-train"),
+        number: Some(number),
+        branch: text("main"),
+        commit: text("3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f"),
+        job: text("0184990a-477b-4fa8-9968-496074483cee"),
+        ..Build::default()
+    };
+    let artifact = Artifact {
+        name: "fraud-train".to_owned(),
+        sha256: Sha256::of(b"artifact"),
+        uri: None,
+        media_type: None,
+        annotations: serde_json::Map::new(),
+    };
+    let started_on = Timestamp::parse("2026-11-18T11:01:40Z");
+    ProvenanceDraft { build, artifacts: vec![artifact], command: None, started_on }.to_statement().unwrap()
+}
+
+fn signed(number: u64, keys: &[&SigningKey]) -> String {
+    let payload = event(number);
+    let mut envelope = keys[0].envelope(PAYLOAD_TYPE, &payload).unwrap();
+    for key in &keys[1..] {
+        envelope.signatures.extend(key.envelope(PAYLOAD_TYPE, &payload).unwrap().signatures);
+    }
+    envelope.to_json()
+}
+
+fn receipt(data: &str) -> AuthenticatedReceipt {
+    let receipt = Receipt {
+        message_id: "1".to_owned(),
+        publish_time: Timestamp::parse(PUBLISHED).unwrap(),
+        subscription: None,
+        delivery_attempt: None,
+        traceparent: None,
+        data: data.as_bytes().to_vec().into(),
+    };
+    AuthenticatedReceipt::new(receipt, AuthenticatedSender::loopback([127, 0, 0, 1].into()).unwrap())
+}
+
+#[tokio::test]
+async fn a_good_event_launches_once_however_often_it_comes() {
+    let world = World::new(PIPELINE_JOB);
+    let data = signed(1, &[&world.keys[0]]);
+
+    let first = world.deliver(&data).await;
+    let again = world.deliver(&data).await;
+
+    assert_eq!(first.outcome, Outcome::Launched);
+    assert_eq!((again.outcome, again.event.clone()), (Outcome::Duplicate, first.event.clone()));
+    assert_eq!(world.jobs(), 1);
+    let decisions = world.decisions(&first.event.unwrap()).await;
+    assert_eq!(decisions[0].outcome, Outcome::Launched);
+    assert!(decisions[0].run.as_ref().unwrap().name.ends_with(decisions[0].launch_id.as_str()));
+}
+
+#[tokio::test]
+async fn concurrent_copies_of_one_event_launch_once() {
+    let world = World::new(PIPELINE_JOB);
+    let data = signed(1, &[&world.keys[0]]);
+
+    let answers = futures_util::future::join_all((0..32).map(|_| world.deliver(&data))).await;
+
+    assert_eq!(answers.iter().filter(|answer| answer.outcome == Outcome::Launched).count(), 1);
+    assert_eq!(answers.iter().filter(|answer| answer.outcome == Outcome::Duplicate).count(), 31);
+    assert_eq!(world.vertex.0.lock().unwrap().creates, 1);
+}
+
+#[tokio::test]
+async fn an_outage_is_carried_by_the_ledger_and_ends_in_one_run() {
+    let world = World::new(PIPELINE_JOB);
+    world.script(Next::Fail(CallErrorKind::Transient(Reason::VertexUnavailable), false));
+
+    let answer = world.deliver(&signed(1, &[&world.keys[0]])).await;
+    let report = world.sweep_until_work().await;
+
+    assert_eq!((answer.outcome, answer.reason), (Outcome::Retrying, Some(Reason::VertexUnavailable)));
+    assert_eq!((report.taken_up, report.launched), (1, 1));
+    assert_eq!(world.jobs(), 1);
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_adopted_and_not_launched_twice() {
+    let world = World::new(PIPELINE_JOB);
+    world.script(Next::AcceptThenReset);
+
+    let answer = world.deliver(&signed(1, &[&world.keys[0]])).await;
+    let report = world.sweep_until_work().await;
+
+    assert_eq!(answer.outcome, Outcome::Retrying);
+    assert_eq!(report.launched, 1);
+    assert_eq!(world.jobs(), 1);
+    let decisions = world.decisions(&answer.event.unwrap()).await;
+    let codes: Vec<_> = decisions[0].attempts.iter().map(|attempt| attempt.call.code.as_str()).collect();
+    assert_eq!(codes, ["RESET", "ADOPTED"]);
+}
+
+#[tokio::test]
+async fn a_lost_answer_of_a_server_named_job_is_found_by_its_label() {
+    let world = World::new(CUSTOM_JOB);
+    world.script(Next::AcceptThenReset);
+
+    let answer = world.deliver(&signed(1, &[&world.keys[0]])).await;
+    let report = world.sweep_until_work().await;
+
+    assert_eq!(answer.outcome, Outcome::Retrying);
+    assert_eq!(report.launched, 1);
+    assert_eq!((world.jobs(), world.vertex.0.lock().unwrap().creates), (1, 1));
+}
+
+#[tokio::test]
+async fn a_server_named_job_known_not_to_be_accepted_is_sent_again() {
+    let world = World::new(CUSTOM_JOB);
+    world.script(Next::Fail(CallErrorKind::Transient(Reason::VertexUnavailable), true));
+
+    world.deliver(&signed(1, &[&world.keys[0]])).await;
+    let report = world.sweep_until_work().await;
+
+    assert_eq!(report.launched, 1);
+    assert_eq!((world.jobs(), world.vertex.0.lock().unwrap().creates), (1, 2));
+}
+
+#[tokio::test]
+async fn a_job_that_somebody_else_made_under_our_id_is_not_taken_for_ours() {
+    let world = World::new(PIPELINE_JOB);
+    let data = signed(1, &[&world.keys[0]]);
+    let probe = World::reopen(tempfile::tempdir().unwrap(), [SigningKey::from_pem(&world.keys[0].to_pem(), None).unwrap(), SigningKey::generate(Scheme::Ed25519).unwrap()], PIPELINE_JOB, json!({"anyOf": ["one"]}), json!({}), Arc::default());
+    let id = probe.deliver(&data).await.event.unwrap();
+    let launch_id = probe.decisions(&id).await[0].launch_id.to_string();
+    world.vertex.0.lock().unwrap().jobs.insert(launch_id, json!({"displayName": "evil", "createTime": "2099-01-01T00:00:00Z"}));
+
+    let answer = world.deliver(&data).await;
+
+    assert_eq!((answer.outcome, answer.reason), (Outcome::FailedLaunch, Some(Reason::JobIdTaken)));
+    assert_eq!(world.told.0.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_refused_launch_is_final_and_told_once() {
+    let world = World::new(PIPELINE_JOB);
+    world.script(Next::Fail(CallErrorKind::Terminal(Reason::PermissionDenied), true));
+
+    let answer = world.deliver(&signed(1, &[&world.keys[0]])).await;
+    world.gate.sweep().await.unwrap();
+
+    assert_eq!((answer.outcome, answer.reason), (Outcome::FailedLaunch, Some(Reason::PermissionDenied)));
+    assert_eq!(world.told.0.lock().unwrap().len(), 1);
+    assert_eq!(world.vertex.0.lock().unwrap().creates, 1);
+}
+
+#[tokio::test]
+async fn nothing_is_launched_for_observe_or_paused() {
+    for (mode, outcome) in [("observe", Outcome::Observed), ("paused", Outcome::SkippedPaused)] {
+        let world = World::with(PIPELINE_JOB, json!({"anyOf": ["one"]}), json!({"mode": mode}));
+
+        let answer = world.deliver(&signed(1, &[&world.keys[0]])).await;
+        world.gate.sweep().await.unwrap();
+
+        assert_eq!(answer.outcome, outcome, "{mode}");
+        assert_eq!(world.vertex.0.lock().unwrap().creates, 0, "{mode}");
+    }
+}
+
+#[tokio::test]
+async fn a_rejected_delivery_never_makes_an_event() {
+    let world = World::new(PIPELINE_JOB);
+    let stranger = SigningKey::generate(Scheme::Ed25519).unwrap();
+
+    let forged = world.deliver(&signed(1, &[&stranger])).await;
+    let garbage = world.deliver("{").await;
+    let good = world.deliver(&signed(1, &[&world.keys[0]])).await;
+
+    assert_eq!((forged.outcome, forged.reason), (Outcome::RejectedSignature, Some(Reason::UnknownSigner)));
+    assert_eq!(garbage.outcome, Outcome::RejectedMalformed);
+    assert_eq!(good.outcome, Outcome::Launched, "a forged copy sent first poisons nothing");
+}
+
+#[tokio::test]
+async fn a_later_copy_with_a_missing_signer_is_decided_again() {
+    let world = World::with(PIPELINE_JOB, json!({"anyOf": ["one", "two"], "atLeast": 2}), json!({}));
+
+    let short = world.deliver(&signed(1, &[&world.keys[0]])).await;
+    let again = world.deliver(&signed(1, &[&world.keys[0]])).await;
+    let other = world.deliver(&signed(1, &[&world.keys[1]])).await;
+    let late = world.deliver(&signed(1, &[&world.keys[0], &world.keys[1]])).await;
+
+    assert_eq!((short.outcome, short.reason), (Outcome::DeniedPolicy, Some(Reason::ThresholdNotMet)));
+    assert_eq!(again.outcome, Outcome::Duplicate);
+    assert_eq!(other.outcome, Outcome::Launched, "the union of both copies meets the threshold");
+    assert_eq!(late.outcome, Outcome::Duplicate);
+    assert_eq!(world.jobs(), 1);
+}
+
+#[tokio::test]
+async fn a_replay_if_not_launched_leaves_a_run_alone_and_a_forced_one_makes_the_next() {
+    let world = World::new(PIPELINE_JOB);
+    let id = world.deliver(&signed(1, &[&world.keys[0]])).await.event.unwrap();
+    let ask = |force| Command {
+        kind: CommandKind::Replay { event: id.clone(), force },
+        by: "me".to_owned(),
+        why: "drill".to_owned(),
+    };
+
+    let gentle = world.gate.ledger().ask(ask(false)).await.unwrap();
+    world.sweep_until_work().await;
+    let jobs_then = world.jobs();
+    let forced = world.gate.ledger().ask(ask(true)).await.unwrap();
+    world.sweep_until_work().await;
+
+    assert_eq!(jobs_then, 1);
+    assert_eq!(world.jobs(), 2);
+    let said = |record: Option<launchgate_engine::CommandRecord>| record.unwrap().result.unwrap();
+    assert!(said(world.gate.ledger().command(gentle).await.unwrap()).contains("left as it is"));
+    assert!(said(world.gate.ledger().command(forced).await.unwrap()).contains("launched"));
+    let ordinals: Vec<_> = world.decisions(&id).await.iter().map(|decision| decision.ordinal).collect();
+    assert_eq!(ordinals, [0, 1]);
+}
+
+#[tokio::test]
+async fn a_failed_launch_is_replayed_under_the_same_id() {
+    let world = World::new(PIPELINE_JOB);
+    world.script(Next::Fail(CallErrorKind::Terminal(Reason::PermissionDenied), true));
+    let id = world.deliver(&signed(1, &[&world.keys[0]])).await.event.unwrap();
+
+    let command = Command {
+        kind: CommandKind::Replay { event: id.clone(), force: false },
+        by: "me".to_owned(),
+        why: "role granted".to_owned(),
+    };
+    world.gate.ledger().ask(command).await.unwrap();
+    world.sweep_until_work().await;
+
+    let stored = world.gate.ledger().event(&id).await.unwrap().unwrap();
+    assert_eq!(world.jobs(), 1);
+    assert_eq!(stored.history.len(), 1, "what was replaced is kept");
+    assert_eq!(world.decisions(&id).await[0].outcome, Outcome::Launched);
+}
+
+#[tokio::test]
+async fn a_retry_is_not_sent_once_its_trigger_or_signer_is_gone() {
+    for (signers, more, outcome, reason) in [
+        (json!({"anyOf": ["one"]}), json!({"mode": "paused"}), Outcome::SkippedPaused, None),
+        (json!({"anyOf": ["one"]}), json!({"name": "other"}), Outcome::DeniedPolicy, Some(Reason::TriggerRemoved)),
+    ] {
+        let world = World::new(PIPELINE_JOB);
+        world.script(Next::Fail(CallErrorKind::Transient(Reason::VertexUnavailable), true));
+        let id = world.deliver(&signed(1, &[&world.keys[0]])).await.event.unwrap();
+        world.gate.ledger().flush().await.unwrap();
+        let World { vertex, keys, folder, gate, .. } = world;
+        drop(gate);
+
+        let world = World::reopen(folder, keys, PIPELINE_JOB, signers, more, vertex);
+        world.sweep_until_work().await;
+
+        let decision = &world.decisions(&id).await[0];
+        assert_eq!((decision.outcome, decision.reason), (outcome, reason));
+        assert_eq!(world.jobs(), 0);
+        drop(world.folder);
+    }
+}
