@@ -4,7 +4,7 @@ use launchgate_statement::{PAYLOAD_TYPE, Sha256};
 use launchgate_trust::{PublicKey, Scheme, Signers, SigningKey, TrustError, verify_signatures};
 use proptest::prelude::*;
 
-use crate::{a_key, a_signer, at, signers, vector};
+use crate::{a_key, a_signer, at, der, pem, signers, vector};
 
 fn imported(file: &str, scheme: Option<Scheme>) -> Result<SigningKey, TrustError> {
     SigningKey::from_pem(&vector(&format!("keys/{file}.pem")), scheme)
@@ -79,9 +79,7 @@ fn an_envelope_of_each_scheme_verifies_for_its_own_key_alone() {
 
 #[test]
 fn the_fingerprint_is_the_digest_of_the_der() {
-    let pem = vector("keys/rsa.pub");
-    let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
-    let der = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, body).unwrap();
+    let (pem, der) = (vector("keys/rsa.pub"), der("keys/rsa.pub"));
 
     for scheme in [Scheme::RsaPssSha256, Scheme::RsaPkcs1v15Sha256] {
         assert_eq!(PublicKey::from_pem(&pem, Some(scheme)).unwrap().fingerprint(), Sha256::of(&der));
@@ -146,15 +144,9 @@ fn what_is_no_supported_public_key_is_refused_at_load() {
 #[test]
 fn a_point_beside_its_curve_is_refused_at_load() {
     for file in ["p256", "p384"] {
-        let pem = vector(&format!("keys/{file}.pub"));
-        let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
-        let engine = &base64::engine::general_purpose::STANDARD;
-        let mut der = base64::Engine::decode(engine, body).unwrap();
-        *der.last_mut().unwrap() ^= 1;
-        let pem = format!(
-            "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----",
-            base64::Engine::encode(engine, der)
-        );
+        let mut beside = der(&format!("keys/{file}.pub"));
+        *beside.last_mut().unwrap() ^= 1;
+        let pem = pem("PUBLIC KEY", &beside);
 
         assert!(matches!(PublicKey::from_pem(&pem, None), Err(TrustError::UnsupportedKey(_))), "{file}");
     }
@@ -189,9 +181,8 @@ fn a_signer_stands_once_and_its_window_can_hold_an_instant() {
 proptest! {
     #[test]
     fn arbitrary_pem_bodies_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..120)) {
-        let body = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &bytes);
         for label in ["PUBLIC KEY", "PRIVATE KEY"] {
-            let pem = format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----");
+            let pem = pem(label, &bytes);
             let _ = PublicKey::from_pem(&pem, None);
             let _ = SigningKey::from_pem(&pem, Some(Scheme::RsaPssSha256));
         }
@@ -201,13 +192,10 @@ proptest! {
     fn a_changed_byte_of_a_key_never_panics(at in any::<prop::sample::Index>(), new in any::<u8>(), file in 0..4usize) {
         let file = ["ed25519", "p256", "p384", "rsa"][file];
         for (kind, label) in [("pub", "PUBLIC KEY"), ("pem", "PRIVATE KEY")] {
-            let pem = vector(&format!("keys/{file}.{kind}"));
-            let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
-            let engine = &base64::engine::general_purpose::STANDARD;
-            let mut der = base64::Engine::decode(engine, body).unwrap();
-            let at = at.index(der.len());
-            der[at] = new;
-            let pem = format!("-----BEGIN {label}-----\n{}\n-----END {label}-----", base64::Engine::encode(engine, &der));
+            let mut changed = der(&format!("keys/{file}.{kind}"));
+            let at = at.index(changed.len());
+            changed[at] = new;
+            let pem = pem(label, &changed);
             let _ = PublicKey::from_pem(&pem, Some(Scheme::RsaPssSha256));
             if let Ok(key) = PublicKey::from_pem(&pem, None) {
                 prop_assert!(!key.verifies(b"m", &[0x30; 64]));

@@ -9,6 +9,8 @@ mod webhook;
 
 use std::path::PathBuf;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use launchgate_outcome::Reason;
 use launchgate_statement::{Envelope, PAYLOAD_TYPE, Timestamp};
 use launchgate_trust::{
@@ -111,4 +113,17 @@ fn judge(envelope: Envelope, signers: &Signers) -> Result<VerifiedEvent, Rejecti
 
 fn reason(envelope: Envelope, signers: &Signers) -> Reason {
     judge(envelope, signers).expect_err("a rejection").refusal.reason
+}
+
+/// The DER inside a PEM file of the vectors.
+fn der(name: &str) -> Vec<u8> {
+    let body: String = vector(name).lines().filter(|line| !line.starts_with('-')).collect();
+    STANDARD.decode(body).unwrap()
+}
+
+/// PEM around `der`, in lines of 64 as RFC 7468 wants them.
+fn pem(label: &str, der: &[u8]) -> String {
+    let body = STANDARD.encode(der).into_bytes();
+    let lines: Vec<_> = body.chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }

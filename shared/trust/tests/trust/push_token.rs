@@ -10,7 +10,7 @@ use launchgate_trust::{
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::{published, vector};
+use crate::{der, published, vector};
 
 const KID: &str = "google-1";
 
@@ -20,9 +20,7 @@ fn key(file: &str) -> SigningKey {
 
 /// The public half of a test key as a JWK.
 fn jwk(file: &str, kid: &str) -> Value {
-    let pem = vector(&format!("keys/{file}.pub"));
-    let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
-    let der = base64::engine::general_purpose::STANDARD.decode(body).unwrap();
+    let der = der(&format!("keys/{file}.pub"));
     // The modulus lies before the exponent, 02 03 01 00 01, at the end.
     let (modulus, exponent) = der[..der.len() - 5].split_at(der.len() - 5 - 256).1.split_at(256);
     assert!(exponent.is_empty() && der.ends_with(&[2, 3, 1, 0, 1]));

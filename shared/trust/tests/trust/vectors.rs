@@ -8,7 +8,7 @@ use launchgate_trust::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{at, foreign, published, vector};
+use crate::{at, foreign, pem, published, vector};
 
 fn signer(id: &str, key: PublicKey) -> Signer {
     Signer {
@@ -150,9 +150,7 @@ fn the_official_dsse_vectors_hold_at_the_signature_layer() {
         let der =
             [&[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00][..], raw.as_bytes()]
                 .concat();
-        let text = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, der);
-        PublicKey::from_pem(&format!("-----BEGIN PUBLIC KEY-----\n{text}\n-----END PUBLIC KEY-----"), None)
-            .unwrap()
+        PublicKey::from_pem(&pem("PUBLIC KEY", &der), None).unwrap()
     };
     let cases = file["cases"].as_array().or(file["vectors"].as_array()).unwrap();
     let mut failed = Vec::new();
