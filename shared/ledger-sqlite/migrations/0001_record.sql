@@ -41,24 +41,19 @@ CREATE TABLE events (
     unmatched       TEXT
 ) STRICT;
 
--- One row for each decision as it stands.
+-- One row for each decision as it stands: what changes from claim to claim, kept small, because every
+-- change writes whole pages. What a decision was made of stands in decision_bodies.
 CREATE TABLE decisions (
     seq              INTEGER PRIMARY KEY,
     launch_id        TEXT NOT NULL UNIQUE,
     event            INTEGER NOT NULL REFERENCES events (seq),
-    subject          TEXT NOT NULL,
-    sha256           BLOB NOT NULL,
     trigger_name     TEXT NOT NULL,
     ordinal          INTEGER NOT NULL,
     outcome          TEXT NOT NULL,
     reason           TEXT,
     message          TEXT,
-    checks           TEXT NOT NULL,
-    plan             TEXT,
     -- 1: the server assigns the run's id, so a call without a known answer must be remembered.
     server_id        INTEGER NOT NULL,
-    signers          TEXT NOT NULL,
-    config           BLOB NOT NULL,
     -- The newest 50; attempt_count counts all.
     attempts         TEXT NOT NULL,
     attempt_count    INTEGER NOT NULL,
@@ -81,6 +76,17 @@ CREATE TABLE decisions (
 CREATE INDEX decisions_of_event ON decisions (event, outcome, trigger_name);
 CREATE INDEX decisions_due ON decisions (due_at) WHERE open = 1;
 CREATE INDEX decisions_untold ON decisions (changed) WHERE outcome = 'failed_launch' AND failure_told = 0;
+
+-- What a decision was made of and what it sends; changed by a replay alone. Plans hold whole pipelines.
+CREATE TABLE decision_bodies (
+    decision INTEGER PRIMARY KEY REFERENCES decisions (seq),
+    subject  TEXT NOT NULL,
+    sha256   BLOB NOT NULL,
+    checks   TEXT NOT NULL,
+    plan     TEXT,
+    signers  TEXT NOT NULL,
+    config   BLOB NOT NULL
+) STRICT;
 
 -- What replays replaced, whole.
 CREATE TABLE decision_history (

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 use crate::{
     clock::micros,
     column::{Plain, count, json},
-    decision::{DECISION_COLUMNS, decision, fence_from},
+    decision::{SELECT_DECISION, decision, fence_from},
     fault::Fault,
 };
 
@@ -32,10 +32,7 @@ pub(crate) fn claim(
         Some((true, _)) => {}
     }
     // Read before it is changed: the answer tells of the call that an earlier holder left unanswered.
-    let sql = format!(
-        "SELECT {DECISION_COLUMNS}, d.fence, d.first_intent, d.unanswered_since \
-         FROM decisions d JOIN events e ON e.seq = d.event WHERE d.launch_id = ?1"
-    );
+    let sql = format!("{SELECT_DECISION} WHERE d.launch_id = ?1");
     let claimed = db.prepare_cached(&sql)?.query_row([launch_id.as_str()], |row| {
         Ok(Claimed {
             decision: decision(row)?,
@@ -196,8 +193,7 @@ pub(crate) fn due(db: &Connection, now: Timestamp, limit: usize) -> Result<Vec<L
 /// Failures that nobody has been told of, oldest first.
 pub(crate) fn untold_failures(db: &Connection, limit: usize) -> Result<Vec<DecisionRecord>, Fault> {
     let sql = format!(
-        "SELECT {DECISION_COLUMNS} FROM decisions d JOIN events e ON e.seq = d.event \
-         WHERE d.outcome = 'failed_launch' AND d.failure_told = 0 ORDER BY d.changed, d.seq LIMIT ?1"
+        "{SELECT_DECISION} WHERE d.outcome = 'failed_launch' AND d.failure_told = 0 ORDER BY d.changed, d.seq LIMIT ?1"
     );
     let mut statement = db.prepare_cached(&sql)?;
     let rows = statement.query_map([count(limit)], decision)?;

@@ -6,7 +6,7 @@ use launchgate_engine::{DecisionRecord, Fence};
 use launchgate_outcome::{Outcome, Reason};
 use launchgate_statement::{EventId, Timestamp};
 use launchgate_triggers::LaunchId;
-use rusqlite::{Connection, Row, named_params};
+use rusqlite::{Connection, Row, named_params, params};
 
 use crate::{
     clock::micros,
@@ -46,12 +46,11 @@ impl DecisionRow {
         now: Timestamp,
         lease: Option<Duration>,
     ) -> Result<Fence, Fault> {
-        let sql = "INSERT INTO decisions (launch_id, event, subject, sha256, trigger_name, ordinal, outcome, \
-                   reason, message, checks, plan, server_id, signers, config, attempts, attempt_count, run, \
-                   asked_by, open, fence, recorded_fence, claimed_at, due_at, first_intent, unanswered_since, changed, \
-                   failure_told) \
-                   VALUES (:launch_id, :event, :subject, :sha256, :trigger_name, :ordinal, :outcome, \
-                   :reason, :message, :checks, :plan, :server_id, :signers, :config, :attempts, \
+        let sql = "INSERT INTO decisions (launch_id, event, trigger_name, ordinal, outcome, \
+                   reason, message, server_id, attempts, attempt_count, run, asked_by, open, fence, \
+                   recorded_fence, claimed_at, due_at, first_intent, unanswered_since, changed, failure_told) \
+                   VALUES (:launch_id, :event, :trigger_name, :ordinal, :outcome, :reason, :message, \
+                   :server_id, :attempts, \
                    :attempt_count, :run, :asked_by, :open, :claimed, 0, iif(:claimed, :now, NULL), \
                    iif(:claimed, :lease_end, :now), iif(:claimed, :now, NULL), \
                    iif(:claimed AND :server_id, :now, NULL), :now, 0)";
@@ -60,18 +59,12 @@ impl DecisionRow {
         db.prepare_cached(sql)?.execute(named_params! {
             ":launch_id": record.launch_id.as_str(),
             ":event": event,
-            ":subject": record.subject,
-            ":sha256": record.sha256.as_bytes(),
             ":trigger_name": record.trigger.as_str(),
             ":ordinal": record.ordinal,
             ":outcome": record.outcome.as_str(),
             ":reason": record.reason.map(Reason::as_str),
             ":message": record.message,
-            ":checks": self.checks,
-            ":plan": self.plan,
             ":server_id": self.server_id,
-            ":signers": self.signers,
-            ":config": record.config.as_bytes(),
             ":attempts": self.attempts,
             ":attempt_count": count(record.attempts.len()),
             ":run": self.run,
@@ -81,6 +74,7 @@ impl DecisionRow {
             ":lease_end": lease_end(now, lease),
             ":now": now.micros(),
         })?;
+        self.put_body(db, db.last_insert_rowid())?;
         Ok(Fence(u64::from(claimed)))
     }
 
@@ -100,27 +94,22 @@ impl DecisionRow {
             .query_row([self.record.launch_id.as_str()], |row| row.get(0))?;
         let held = lease.filter(|_| !unanswered);
         let sql = "UPDATE decisions SET outcome = :outcome, reason = :reason, message = :message, \
-                   checks = :checks, plan = :plan, server_id = :server_id, signers = :signers, \
-                   config = :config, attempts = :attempts, attempt_count = :attempt_count, run = :run, \
+                   server_id = :server_id, attempts = :attempts, attempt_count = :attempt_count, run = :run, \
                    asked_by = :asked_by, open = :open, fence = fence + 1, \
                    recorded_fence = iif(:held, recorded_fence, fence + 1), \
                    claimed_at = iif(:held, :now, claimed_at), due_at = :due_at, \
                    first_intent = coalesce(first_intent, iif(:held, :now, NULL)), \
                    unanswered_since = coalesce(unanswered_since, iif(:held AND :server_id, :now, NULL)), \
                    changed = :now, failure_told = 0 \
-                   WHERE launch_id = :launch_id RETURNING fence";
+                   WHERE launch_id = :launch_id RETURNING seq, fence";
         let record = &self.record;
-        let fence: i64 = db.prepare_cached(sql)?.query_row(
+        let (seq, fence): (i64, i64) = db.prepare_cached(sql)?.query_row(
             named_params! {
                 ":launch_id": record.launch_id.as_str(),
                 ":outcome": record.outcome.as_str(),
                 ":reason": record.reason.map(Reason::as_str),
                 ":message": record.message,
-                ":checks": self.checks,
-                ":plan": self.plan,
                 ":server_id": self.server_id,
-                ":signers": self.signers,
-                ":config": record.config.as_bytes(),
                 ":attempts": self.attempts,
                 ":attempt_count": count(record.attempts.len()),
                 ":run": self.run,
@@ -130,9 +119,27 @@ impl DecisionRow {
                 ":due_at": lease_end(now, held),
                 ":now": now.micros(),
             },
-            |row| row.get(0),
+            |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
+        self.put_body(db, seq)?;
         Ok((held.is_some() || lease.is_none()).then_some(fence_from(fence)))
+    }
+
+    fn put_body(&self, db: &Connection, decision: i64) -> Result<(), Fault> {
+        let sql = "INSERT INTO decision_bodies (decision, subject, sha256, checks, plan, signers, config) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (decision) DO UPDATE SET \
+                   checks = excluded.checks, plan = excluded.plan, signers = excluded.signers, \
+                   config = excluded.config";
+        db.prepare_cached(sql)?.execute(params![
+            decision,
+            self.record.subject,
+            self.record.sha256.as_bytes(),
+            self.checks,
+            self.plan,
+            self.signers,
+            self.record.config.as_bytes()
+        ])?;
+        Ok(())
     }
 
     /// Whether an admission claims it: open, and there is something to send.
@@ -146,10 +153,10 @@ fn lease_end(now: Timestamp, lease: Option<Duration>) -> i64 {
     now.plus_micros(lease.map_or(0, micros)).micros()
 }
 
-/// The columns that `decision` reads; `events` must be joined as `e`.
-pub(crate) const DECISION_COLUMNS: &str = "e.id AS event_id, d.launch_id, d.subject, d.sha256, \
-    d.trigger_name, d.ordinal, d.outcome, d.reason, d.message, d.checks, d.plan, d.signers, d.config, \
-    d.attempts, d.run, d.asked_by";
+/// Selects what `decision` reads, under `d`; say which.
+pub(crate) const SELECT_DECISION: &str = "SELECT e.id AS event_id, d.*, b.subject, b.sha256, b.checks, \
+    b.plan, b.signers, b.config FROM decisions d JOIN decision_bodies b ON b.decision = d.seq \
+    JOIN events e ON e.seq = d.event";
 
 /// A decision read back.
 pub(crate) fn decision(row: &Row<'_>) -> rusqlite::Result<DecisionRecord> {

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row};
 use crate::{
     admission::event_outcome,
     column::{Json, Plain},
-    decision::{DECISION_COLUMNS, decision},
+    decision::{SELECT_DECISION, decision},
     fault::Fault,
     receipt::receipts_of,
 };
@@ -47,10 +47,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<EventRecord> {
 }
 
 fn decisions_of(db: &Connection, event: i64) -> Result<Vec<DecisionRecord>, Fault> {
-    let sql = format!(
-        "SELECT {DECISION_COLUMNS} FROM decisions d JOIN events e ON e.seq = d.event \
-         WHERE d.event = ?1 ORDER BY d.ordinal, d.seq"
-    );
+    let sql = format!("{SELECT_DECISION} WHERE d.event = ?1 ORDER BY d.ordinal, d.seq");
     let mut statement = db.prepare_cached(&sql)?;
     let rows = statement.query_map([event], decision)?;
     Ok(rows.collect::<Result<_, _>>()?)

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::{
     column::{Json, json},
-    decision::{DECISION_COLUMNS, DecisionRow, decision},
+    decision::{DecisionRow, SELECT_DECISION, decision},
     fault::Fault,
     receipt::event_seq,
 };
@@ -103,8 +103,6 @@ impl RedecisionRows {
 }
 
 fn recorded(db: &Connection, launch_id: &LaunchId) -> Result<Option<DecisionRecord>, Fault> {
-    let sql = format!(
-        "SELECT {DECISION_COLUMNS} FROM decisions d JOIN events e ON e.seq = d.event WHERE d.launch_id = ?1"
-    );
+    let sql = format!("{SELECT_DECISION} WHERE d.launch_id = ?1");
     Ok(db.prepare_cached(&sql)?.query_row([launch_id.as_str()], decision).optional()?)
 }

@@ -11,7 +11,7 @@ use launchgate_statement::{Artifact, Build, EventDigest, EventId, Sha256, Timest
 use launchgate_triggers::{LaunchId, LaunchPlan, TriggerName, launch_id};
 use launchgate_trust::{Root, SignerId, VerifiedSignature};
 
-pub(crate) const LEASE: Duration = Duration::from_secs(3600);
+pub(crate) const LEASE: Duration = Duration::from_hours(1);
 
 pub(crate) fn digest(n: u32) -> EventDigest {
     EventDigest(Sha256::of(&n.to_be_bytes()))
@@ -68,7 +68,7 @@ pub(crate) fn event(n: u32) -> EventRecord {
         signatures: vec![signature("prod")],
         build: Build {
             organization: Some("acme".into()),
-            pipeline: Some(if n % 2 == 0 { "even" } else { "odd" }.into()),
+            pipeline: Some(if n.is_multiple_of(2) { "even" } else { "odd" }.into()),
             number: Some(u64::from(n)),
             ..Build::default()
         },

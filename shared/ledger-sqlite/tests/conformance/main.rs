@@ -1,4 +1,4 @@
-//! The rules every ledger keeps, run against SQLite, and what only SQLite promises.
+//! The rules every ledger keeps, run against `SQLite`, and what only `SQLite` promises.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a failed unwrap is a failed test")]
 
 mod a;

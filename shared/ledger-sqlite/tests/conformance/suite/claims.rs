@@ -25,7 +25,7 @@ pub(crate) async fn a_live_lease_keeps_others_out(place: &mut impl Factory) {
 pub(crate) async fn a_lease_that_ran_out_is_taken_over_under_the_next_fence(place: &mut impl Factory) {
     let ledger = place.ledger();
     let launch_id = left(ledger, 1, "pipelineJob").await;
-    assert_eq!(ledger.due(10).await.unwrap(), [launch_id.clone()]);
+    assert_eq!(ledger.due(10).await.unwrap(), std::slice::from_ref(&launch_id));
 
     let claimed = hold(ledger, &launch_id).await;
 
@@ -96,7 +96,7 @@ pub(crate) async fn a_retry_waits_for_its_delay(place: &mut impl Factory) {
     let launch_id = left(ledger, 1, "pipelineJob").await;
     let fence = hold(ledger, &launch_id).await.fence;
 
-    ledger.record(&launch_id, fence, a::later(fence, Duration::from_secs(60), true), Now).await.unwrap();
+    ledger.record(&launch_id, fence, a::later(fence, Duration::from_mins(1), true), Now).await.unwrap();
 
     assert!(ledger.due(10).await.unwrap().is_empty());
     assert!(matches!(ledger.claim(&launch_id, a::LEASE).await.unwrap(), Claim::Busy));

@@ -127,7 +127,7 @@ pub(crate) async fn an_unanswered_call_outlives_a_replacement(place: &mut impl F
     let launch_id = a::launch(1, "retrain", 0);
     ledger.admit(a::abandoned(1, vec![a::to_launch_as(1, "retrain", "customJob")])).await.unwrap();
     let held = hold(ledger, &launch_id).await;
-    let cut_off = a::later(held.fence, Duration::from_secs(60), false);
+    let cut_off = a::later(held.fence, Duration::from_mins(1), false);
     ledger.record(&launch_id, held.fence, cut_off, Now).await.unwrap();
 
     let new = a::to_launch_as(1, "retrain", "customJob");
