@@ -43,9 +43,9 @@ const KINDS: [&str; 4] =
 /// The name the metadata server always has; an address, so that a laptop does not wait for its resolver.
 const METADATA_SERVER: &str = "http://169.254.169.254";
 
-/// Younger credentials are not thrown away when Google refuses their token: a burst of refusals must not
-/// become a burst of token requests.
-const RENEW_AFTER: Duration = Duration::from_secs(5);
+/// Least time between two renewals: a burst of refusals of one token must not become a burst of token
+/// requests.
+const RENEW_EVERY: Duration = Duration::from_secs(5);
 
 /// Longest wait for the metadata server to say whose it is; asked only to word an error.
 const ACCOUNT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -118,15 +118,20 @@ pub struct Credentials {
     settings: CredentialSettings,
     /// Set for a replaced address on this machine without credentials named on purpose.
     loopback: bool,
-    built: Mutex<Option<Built>>,
+    state: Mutex<State>,
     account: OnceCell<Account>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    built: Option<Built>,
+    renewed: Option<Instant>,
 }
 
 #[derive(Clone, Debug)]
 struct Built {
     source: Source,
     found: Found,
-    at: Instant,
 }
 
 /// Which credentials were found.
@@ -141,7 +146,7 @@ impl Credentials {
     /// the first call.
     pub fn new(settings: CredentialSettings, replaced: Option<&Endpoint>) -> Self {
         let loopback = replaced.is_some_and(Endpoint::is_loopback) && !settings.is_explicit();
-        Self { settings, loopback, built: Mutex::new(None), account: OnceCell::new() }
+        Self { settings, loopback, state: Mutex::default(), account: OnceCell::new() }
     }
 
     /// The headers that authenticate a call; answers within `limit`.
@@ -164,11 +169,11 @@ impl Credentials {
         Err(GoogleError::Credentials(format!("{}: {problem}; {}", built.found, built.found.fix())))
     }
 
-    /// Forgets the token at hand, so that the next call gets a fresh one.
+    /// Forgets the token at hand, so that the next call gets a fresh one; at most once in five seconds.
     pub fn renew(&self) {
-        let mut built = self.lock();
-        if built.as_ref().is_some_and(|built| built.at.elapsed() >= RENEW_AFTER) {
-            *built = None;
+        let mut state = self.lock();
+        if state.renewed.is_none_or(|at| at.elapsed() >= RENEW_EVERY) {
+            *state = State { built: None, renewed: Some(Instant::now()) };
         }
     }
 
@@ -215,14 +220,14 @@ impl Credentials {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Built>> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing under the lock leaves it half changed.
-        self.built.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn built(&self) -> Result<Built, String> {
-        let mut built = self.lock();
-        if let Some(built) = built.as_ref() {
+        let mut state = self.lock();
+        if let Some(built) = &state.built {
             return Ok(built.clone());
         }
         http::install_crypto();
@@ -230,7 +235,7 @@ impl Credentials {
         let source = self
             .source(&found)
             .map_err(|error| redacted(&format!("{found}: {error}: {}; {}", causes(&error), found.fix())))?;
-        Ok(built.insert(Built { source, found, at: Instant::now() }).clone())
+        Ok(state.built.insert(Built { source, found }).clone())
     }
 
     /// Looks where Google's libraries look, in their order. Source: google.aip.dev/auth/4110.

@@ -22,6 +22,9 @@ use crate::{CredentialSettings, Credentials, Endpoints, GoogleError, http, redac
 /// is published twice at worst, which the event id makes harmless.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Longest wait for an access token.
+const TOKEN_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// A connection to Pub/Sub that is made when it is first needed.
 #[derive(Debug)]
 pub struct PubSub {
@@ -49,6 +52,8 @@ impl PubSub {
     ) -> Result<String, GoogleError> {
         check_topic(topic)?;
         let message = Message::new().set_data(data).set_attributes(attributes.clone());
+        // The library would retry for want of a token until the time is up, and not say why.
+        self.credentials.headers(TOKEN_TIMEOUT).await?;
         let confirmed = async {
             // A publisher of its own: its task ends with it, and failures are too rare to keep one.
             let publisher: Publisher = self.base().await?.publisher(topic).build();

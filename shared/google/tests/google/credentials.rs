@@ -1,9 +1,9 @@
 //! Every way to a token, against stand-ins.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use launchgate_engine::ports::{CallErrorKind, Vertex};
-use launchgate_google::{CredentialSettings, Credentials};
+use launchgate_google::{CredentialSettings, Credentials, Endpoints, GoogleError, PubSub};
 use launchgate_outcome::Reason;
 use launchgate_standin::{
     Access, FederationOptions, FederationStandin, MetadataServer, MetadataServerOptions, TokenSet,
@@ -75,6 +75,76 @@ async fn a_file_of_buildkites_workload_identity_plugin_opens_vertex() {
     let credentials = Credentials::new(settings, None);
     assert_eq!(credentials.account().await.member(), format!("serviceAccount:{account}"));
     assert_eq!(credentials.warnings(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_refused_token_is_replaced_before_the_next_attempt() {
+    let tokens = TokenSet::new();
+    let metadata =
+        MetadataServer::start(MetadataServerOptions { tokens: tokens.clone(), ..Default::default() })
+            .await
+            .unwrap();
+    // Knows none of the tokens handed out until it is told.
+    let accepted = TokenSet::new();
+    let standin = vertex_accepting(&accepted).await;
+    let settings = CredentialSettings { metadata_host: Some(metadata.host()), ..Default::default() };
+    let client = vertex::client(&standin.endpoint(), settings, LIMIT);
+
+    for _ in 0..2 {
+        let error = client.create(&plans::pipeline()).await.unwrap_err();
+        assert_eq!(error.kind, CallErrorKind::Unauthenticated);
+        assert!(error.not_accepted);
+    }
+    client.create(&plans::pipeline()).await.unwrap_err();
+
+    assert_eq!(metadata.issued(), 2, "one fresh token, and no more for a burst of refusals");
+}
+
+#[tokio::test]
+async fn a_file_that_impersonates_opens_vertex() {
+    let tokens = TokenSet::new();
+    let federation =
+        FederationStandin::start(FederationOptions { tokens: tokens.clone(), ..Default::default() })
+            .await
+            .unwrap();
+    let standin = vertex_accepting(&tokens).await;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("token"), "the-jobs-token").unwrap();
+    let file = folder.path().join("credentials.json");
+    let account = "launchgate@acme-ml.iam.gserviceaccount.com";
+    let content = json!({
+        "type": "impersonated_service_account",
+        "service_account_impersonation_url":
+            format!("{}/v1/projects/-/serviceAccounts/{account}:generateAccessToken", federation.endpoint()),
+        "source_credentials": {
+            "type": "external_account",
+            "audience": FederationOptions::default().audience,
+            "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+            "token_url": format!("{}/v1/token", federation.endpoint()),
+            "credential_source": {"file": folder.path().join("token")},
+        },
+    });
+    std::fs::write(&file, content.to_string()).unwrap();
+    let settings = CredentialSettings { file: Some(file), ..Default::default() };
+
+    vertex::client(&standin.endpoint(), settings.clone(), LIMIT).create(&plans::pipeline()).await.unwrap();
+
+    assert_eq!(
+        Credentials::new(settings, None).account().await.member(),
+        format!("serviceAccount:{account}")
+    );
+}
+
+#[tokio::test]
+async fn publishing_without_credentials_says_so_at_once() {
+    let metadata = MetadataServer::start(MetadataServerOptions::default()).await.unwrap();
+    metadata.set_failing(Some(404));
+    let settings = CredentialSettings { metadata_host: Some(metadata.host()), ..Default::default() };
+    let pubsub = PubSub::new(Endpoints::default(), settings);
+
+    let error = pubsub.publish("projects/acme-ml/topics/events", "x", &BTreeMap::new()).await.unwrap_err();
+
+    assert!(matches!(error, GoogleError::Credentials(_)), "{error}");
 }
 
 #[tokio::test]

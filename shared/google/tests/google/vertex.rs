@@ -2,13 +2,14 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use axum::{Router, extract::Query, response::Redirect, routing::get};
 use launchgate_engine::ports::{CallErrorKind, Vertex};
 use launchgate_google::{CredentialSettings, Endpoints, VertexClient};
 use launchgate_outcome::Reason;
 use launchgate_standin::{Fault, FaultRule, Operation, VertexOptions, VertexStandin};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::plans;
+use crate::{artifacts::serve, plans};
 
 pub(crate) fn endpoints_at(address: &str) -> Endpoints {
     let variables = BTreeMap::from([("LAUNCHGATE_VERTEX_ENDPOINT".to_owned(), address.to_owned())]);
@@ -87,6 +88,57 @@ async fn a_custom_job_gets_the_servers_id_and_is_found_by_its_label() {
             "https://console.cloud.google.com/vertex-ai/locations/us-central1/training/{id}?project=acme-ml"
         )
     );
+}
+
+#[tokio::test]
+async fn every_page_of_a_listing_is_read_and_foreign_jobs_are_left_out() {
+    // A server that hands out a page at a time and ignores the filter.
+    let listing = |Query(query): Query<BTreeMap<String, String>>| async move {
+        assert_eq!(query["filter"], format!("labels.launchgate-id=\"{}\"", plans::ID));
+        let job = |id: &str, label: &str| {
+            let name = format!("projects/1/locations/us-central1/customJobs/{id}");
+            json!({"name": name, "labels": {"launchgate-id": label}})
+        };
+        let page = match query.get("pageToken").map(String::as_str) {
+            None => json!({"customJobs": [job("1", "lg-other")], "nextPageToken": "a/b=="}),
+            Some("a/b==") => json!({"customJobs": [job("2", plans::ID)], "nextPageToken": ""}),
+            Some(other) => panic!("unknown page {other}"),
+        };
+        page.to_string()
+    };
+    let router = Router::new().route("/v1/projects/acme-ml/locations/us-central1/customJobs", get(listing));
+    let vertex = client(&serve(router).await, CredentialSettings::default(), Duration::from_secs(5));
+
+    let found = vertex.find(&plans::custom()).await.unwrap();
+
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0]["name"], "projects/1/locations/us-central1/customJobs/2");
+}
+
+#[tokio::test]
+async fn a_success_that_is_no_job_is_transient_and_may_have_been_accepted() {
+    for body in ["", "{}", r#"{"name": "projects/1/locations/us-central1/customJobs/1"}"#, "<html>"] {
+        let router = Router::new().fallback(move || async move { body });
+        let vertex = client(&serve(router).await, CredentialSettings::default(), Duration::from_secs(5));
+
+        let error = vertex.create(&plans::pipeline()).await.unwrap_err();
+
+        assert_eq!(error.kind, CallErrorKind::Transient(Reason::VertexUnavailable), "{body}");
+        assert!(!error.not_accepted, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let (standin, _) = standin().await;
+    let target = format!("{}/v1/projects/acme-ml/locations/us-central1/pipelineJobs", standin.endpoint());
+    let router = Router::new().fallback(move || async move { Redirect::temporary(&target) });
+    let vertex = client(&serve(router).await, CredentialSettings::default(), Duration::from_secs(5));
+
+    let error = vertex.create(&plans::pipeline()).await.unwrap_err();
+
+    assert_eq!(error.http_status, Some(307));
+    assert_eq!(standin.request_count(), 0);
 }
 
 #[tokio::test]
