@@ -74,11 +74,6 @@ impl Expression {
         self.reads.iter().map(|read| read.path.clone()).collect()
     }
 
-    /// The same, each with its byte range in the source, for carets.
-    pub(crate) fn reads_at(&self) -> impl Iterator<Item = (&[String], std::ops::Range<usize>)> {
-        self.reads.iter().map(|read| (read.path.as_slice(), read.at.clone()))
-    }
-
     /// The text as written.
     pub(crate) fn source(&self) -> &str {
         &self.source

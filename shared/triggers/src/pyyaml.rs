@@ -1,10 +1,10 @@
-//! Plain YAML scalars as PyYAML resolves them: the reading KFP's own tool meant.
+//! Plain YAML scalars as `PyYAML` resolves them: the reading KFP's own tool meant.
 //!
-//! Promises: the same type and value as `yaml.safe_load` of PyYAML 6 for every scalar that JSON can hold;
+//! Promises: the same type and value as `yaml.safe_load` of `PyYAML` 6 for every scalar that JSON can hold;
 //! `tests/vectors/pyyaml/scalars.json` holds what the real one says. Does not: read documents (see `template`).
 //! Two readings differ on purpose: a date stays the text it is written as (JSON has no dates, and where KFP
 //! writes one plain, a text is meant), and infinities, NaN and integers beyond 64 bits are errors.
-//! Source: PyYAML `resolver.py`, `constructor.py` (YAML 1.1 types).
+//! Source: `PyYAML` `resolver.py`, `constructor.py` (YAML 1.1 types).
 
 use std::sync::LazyLock;
 
@@ -33,7 +33,7 @@ pub(crate) enum Kind {
     Merge,
 }
 
-/// The patterns in the order in which PyYAML asks them; the first that fits decides.
+/// The patterns in the order in which `PyYAML` asks them; the first that fits decides.
 static RESOLVERS: LazyLock<[(Kind, Regex); 5]> = LazyLock::new(|| {
     let pattern = |text: &str| Regex::new(text).expect("a constant pattern that the tests compile");
     [
@@ -66,7 +66,7 @@ static RESOLVERS: LazyLock<[(Kind, Regex); 5]> = LazyLock::new(|| {
     ]
 });
 
-/// What PyYAML takes a plain scalar for.
+/// What `PyYAML` takes a plain scalar for.
 pub(crate) fn kind_of(text: &str) -> Kind {
     // Most plain scalars are words that no pattern can fit: PyYAML, too, asks by the first character.
     let asks = text.bytes().next().is_none_or(|first| b"yYnNtTfFoO-+0123456789.<~".contains(&first));
@@ -79,7 +79,7 @@ pub(crate) fn kind_of(text: &str) -> Kind {
 /// The value of a plain scalar.
 ///
 /// # Errors
-/// `.inf`, `.nan`, integers beyond 64 bits, `=` and digits that PyYAML itself stumbles over (`0x_`).
+/// `.inf`, `.nan`, integers beyond 64 bits, `=` and digits that `PyYAML` itself stumbles over (`0x_`).
 pub(crate) fn plain(text: &str) -> Result<Value, ScalarError> {
     if text == "=" {
         return Err(ScalarError(
@@ -165,7 +165,7 @@ mod tests {
 
     use super::*;
 
-    /// What the real PyYAML says of each scalar; `tests/vectors/pyyaml/README.md` says how it was made.
+    /// What the real `PyYAML` says of each scalar; `tests/vectors/pyyaml/README.md` says how it was made.
     const SCALARS: &str = include_str!("../../../tests/vectors/pyyaml/scalars.json");
 
     #[test]

@@ -104,8 +104,8 @@ impl<'a> Scope<'a> {
             ["claimed", "build"] => Ok(facts_json(self.claimed)),
             ["build", name, rest @ ..] => self.fact(self.build, name, rest, 1),
             ["claimed", "build", name, rest @ ..] => self.fact(self.claimed, name, rest, 2),
-            ["artifact", "annotations", rest @ ..] => self.inside(&self.artifact.annotations, rest, 2),
-            ["provenance", rest @ ..] => self.inside(self.predicate, rest, 1),
+            ["artifact", "annotations", rest @ ..] => inside(&self.artifact.annotations, rest, 2),
+            ["provenance", rest @ ..] => inside(self.predicate, rest, 1),
             ["artifact" | "event"] => {
                 let members = self.plain_members(names[0]);
                 let mut object: Map<_, _> =
@@ -140,20 +140,6 @@ impl<'a> Scope<'a> {
                 Err(Missing { unvouched: std::ptr::eq(build, self.build), claimed, ..missing })
             }
         }
-    }
-
-    fn inside(&self, members: &Map<String, Value>, path: &[&str], depth: usize) -> Result<Value, Missing> {
-        let Some((last, before)) = path.split_last() else { return Ok(Value::Object(members.clone())) };
-        let mut members = members;
-        for (step, name) in before.iter().enumerate() {
-            match members.get(*name) {
-                Some(Value::Object(inner)) => members = inner,
-                Some(_) => return Err(Missing::below_scalar(depth + step + 1)),
-                None => return Err(Missing::new(depth + step, members.keys().map(String::as_str))),
-            }
-        }
-        let missing = || Missing::new(depth + before.len(), members.keys().map(String::as_str));
-        members.get(*last).cloned().ok_or_else(missing)
     }
 
     /// The members of `artifact` (without annotations) and `event`, which are all text.
@@ -253,6 +239,20 @@ impl Missing {
     fn below_scalar(depth: usize) -> Self {
         Self { scalar: true, ..Self::new(depth, []) }
     }
+}
+
+fn inside(members: &Map<String, Value>, path: &[&str], depth: usize) -> Result<Value, Missing> {
+    let Some((last, before)) = path.split_last() else { return Ok(Value::Object(members.clone())) };
+    let mut members = members;
+    for (step, name) in before.iter().enumerate() {
+        match members.get(*name) {
+            Some(Value::Object(inner)) => members = inner,
+            Some(_) => return Err(Missing::below_scalar(depth + step + 1)),
+            None => return Err(Missing::new(depth + step, members.keys().map(String::as_str))),
+        }
+    }
+    let missing = || Missing::new(depth + before.len(), members.keys().map(String::as_str));
+    members.get(*last).cloned().ok_or_else(missing)
 }
 
 fn inner<'v>(members: &'v Map<String, Value>, dotted: &str) -> Option<&'v Value> {

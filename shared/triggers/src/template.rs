@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 pub use input::{InputKind, TemplateInput};
 
-/// A KFP pipeline spec (bare or wrapped in a PipelineJob), from YAML or JSON.
+/// A KFP pipeline spec (bare or wrapped in a `PipelineJob`), from YAML or JSON.
 #[derive(Clone, Debug)]
 pub struct Template {
     /// SHA-256 of the file's bytes.
@@ -53,8 +53,8 @@ impl Template {
     /// Bytes a template may have. Vertex AI takes 4 MB in a request; a file beyond that is no spec.
     pub const MAX_BYTES: usize = 8 * 1024 * 1024;
 
-    /// Reads a template: KFP YAML (plain scalars as PyYAML resolves them, a second document with
-    /// `platforms:` ignored) or JSON, bare spec or wrapped PipelineJob.
+    /// Reads a template: KFP YAML (plain scalars as `PyYAML` resolves them, a second document with
+    /// `platforms:` ignored) or JSON, bare spec or wrapped `PipelineJob`.
     pub fn parse(bytes: &[u8]) -> Result<Self, TemplateError> {
         if bytes.len() > Self::MAX_BYTES {
             return Err(TemplateError::new(format!(
@@ -109,7 +109,7 @@ fn set_caching(component: &mut Value, enabled: bool) {
     }
 }
 
-/// A bare spec, or the spec and runtime config inside a PipelineJob; its other members (display name,
+/// A bare spec, or the spec and runtime config inside a `PipelineJob`; its other members (display name,
 /// labels) belong to whoever wrapped it and are not taken.
 fn unwrap_job(whole: Value) -> Result<(Value, Map<String, Value>), TemplateError> {
     let Value::Object(mut members) = whole else {

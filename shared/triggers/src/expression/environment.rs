@@ -103,12 +103,14 @@ fn ours(env: &mut Env) -> Result<(), cel::DeclarationError> {
 }
 
 /// `labelSafe(text)`: the text as a label value.
+#[allow(clippy::needless_pass_by_value, reason = "the engine's signature for functions")]
 fn call_label_safe<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
     let text = text_argument(&args, 0)?;
     Ok(CowVal::owned(CelString::from(label_safe(text))))
 }
 
 /// `glob(text, pattern)`: the patterns of `match`, where `*` crosses neither `/` nor `:`.
+#[allow(clippy::needless_pass_by_value, reason = "the engine's signature for functions")]
 fn call_glob<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
     let pattern = Pattern::parse(text_argument(&args, 1)?, Wildcards::Name)
         .map_err(|error| ExecutionError::function_error("glob", error))?;

@@ -23,7 +23,7 @@ fn member(yaml: &str) -> Result<Value, TemplateError> {
     Template::parse(spec_with(yaml).as_bytes()).map(|template| template.spec["x"].clone())
 }
 
-/// 3 and 3.0 are the same number; JSON files write one, PyYAML files the other.
+/// 3 and 3.0 are the same number; JSON files write one, `PyYAML` files the other.
 fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
@@ -125,11 +125,11 @@ fn merge_keys_and_aliases_read_as_pyyaml_reads_them() {
 
 #[test]
 fn a_file_that_names_itself_over_and_over_is_refused() {
-    let mut bomb = "a0: &a0 [0,0,0,0,0,0,0,0,0,0]\n".to_owned();
-    for level in 1..12 {
+    let levels = (1..12).map(|level| {
         let aliases = vec![format!("*a{}", level - 1); 10].join(",");
-        bomb.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
-    }
+        format!("a{level}: &a{level} [{aliases}]\n")
+    });
+    let bomb = format!("a0: &a0 [0,0,0,0,0,0,0,0,0,0]\n{}", levels.collect::<String>());
     assert!(member(&bomb).unwrap_err().message.contains("more than 500000 values"));
 
     let deep = |levels: usize| format!("x: {}{}", "[".repeat(levels), "]".repeat(levels));

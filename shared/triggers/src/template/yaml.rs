@@ -1,4 +1,4 @@
-//! A template written as YAML: the first document, composed as PyYAML's `safe_load` composes it.
+//! A template written as YAML: the first document, composed as `PyYAML`'s `safe_load` composes it.
 //!
 //! Refused, because another reader would read another value: a key given twice, keys that are no text,
 //! unknown tags, line breaks that only YAML 1.1 knows, and documents beyond KFP's own `platforms:`.
