@@ -83,9 +83,9 @@ fn is_image(text: &str) -> bool {
 
 /// One `--set`.
 #[derive(Clone, Debug, PartialEq)]
-struct Annotation {
-    key: String,
-    value: Value,
+pub(crate) struct Annotation {
+    pub(crate) key: String,
+    pub(crate) value: Value,
 }
 
 impl FromStr for Annotation {

@@ -109,7 +109,9 @@ impl Story {
                 break;
             };
             let failed = clauses.iter().filter(|check| check.status == CheckStatus::Failed);
-            if !failed.fold(false, |changed, check| self.mend(check) || changed) {
+            // Every clause is mended, not only the first.
+            let mended = failed.filter(|check| self.mend(check)).count();
+            if mended == 0 {
                 break;
             }
         }

@@ -3,6 +3,12 @@
 //! Promises: stdout is data, stderr is talk; every exit code means what DESIGN §8 says; nothing here calls
 //! Vertex AI (`demo` and `serve` run the service itself). Does not: decide; that is the engine's.
 
+#![allow(clippy::doc_markdown, reason = "the comments of options are help texts, read in a terminal")]
+#![allow(
+    clippy::format_push_string,
+    reason = "texts are put together once for a person; `write!` would leave a Result at every line"
+)]
+
 mod artifact_arguments;
 mod clock;
 mod command_line;

@@ -29,6 +29,7 @@ pub(crate) struct Output {
     talk: Paint,
 }
 
+#[allow(clippy::unused_self, reason = "an `Output` in hand is the permission to speak")]
 impl Output {
     /// Looks at the terminal and at `NO_COLOR` once. Source: no-color.org.
     pub(crate) fn new(format: Format) -> Self {
@@ -90,7 +91,7 @@ impl Output {
             Failure::NoReader => {}
             Failure::Config(unusable) => self.say(&lines(&unusable.rendered)),
             Failure::Usage(message) | Failure::Transient(message) => {
-                self.say(&format!("{error} {}", lines(message)))
+                self.say(&format!("{error} {}", lines(message)));
             }
             Failure::Internal(cause) => self.say(&format!("{error} {}", lines(&format!("{cause:#}")))),
         }
@@ -215,18 +216,15 @@ pub(crate) fn spread_json(json: &str) -> String {
             }
             '{' | '[' => {
                 spread.push(c);
-                while characters.peek().is_some_and(|next| next.is_ascii_whitespace()) {
+                while characters.peek().is_some_and(char::is_ascii_whitespace) {
                     characters.next();
                 }
-                match characters.peek() {
-                    Some(&next @ ('}' | ']')) => {
-                        spread.push(next);
-                        characters.next();
-                    }
-                    _ => {
-                        depth += 1;
-                        new_line(&mut spread, depth);
-                    }
+                if let Some(&next @ ('}' | ']')) = characters.peek() {
+                    spread.push(next);
+                    characters.next();
+                } else {
+                    depth += 1;
+                    new_line(&mut spread, depth);
                 }
             }
             '}' | ']' => {

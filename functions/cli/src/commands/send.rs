@@ -15,6 +15,7 @@ use launchgate_trust::SigningKey;
 use serde_json::json;
 
 use crate::{
+    artifact_arguments::Annotation,
     clock,
     command_line::{ConfigArgument, block_on},
     event_source::GivenEvent,
@@ -38,7 +39,7 @@ key. The service answers 204 whatever it decided; `launchgate events list` says 
 
 Examples:
   launchgate send event.json
-  launchgate send --fixture good --key keys/release.key
+  launchgate send --fixture good --key keys/release.key --set epochs=3
   launchgate send --fixture tampered --key keys/release.key --to http://127.0.0.1:9090/pubsub/events
 
 Exit codes: 0 recorded (204) · 3 the sender was refused (401, 403) · 7 not reachable, or nothing decided (503) ·
@@ -50,6 +51,10 @@ pub(crate) struct Send {
     /// A made-up event instead of a file
     #[arg(long, value_name = "NAME")]
     fixture: Option<Fixture>,
+    /// An annotation of the fixture's artifact, for expressions that read it; JSON keeps its type; repeat
+    /// it for several
+    #[arg(long = "set", value_name = "KEY=VALUE", requires = "fixture")]
+    set: Vec<Annotation>,
     /// Where the service takes deliveries
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080/pubsub/events")]
     to: String,
@@ -103,7 +108,10 @@ impl Send {
         }
         let Some(fixture) = self.fixture else { return Ok(Vec::new()) };
         let published = self.publish_time.unwrap_or(now);
-        let data = fixture.made(&self.config.load()?, &self.key.load()?, published)?.to_json().into_bytes();
+        let data = fixture
+            .made(&self.config.load()?, &self.key.load()?, &self.set, published)?
+            .to_json()
+            .into_bytes();
         let once = (data, published);
         Ok(if fixture == Fixture::Replayed { vec![once.clone(), once] } else { vec![once] })
     }
@@ -115,13 +123,21 @@ impl Send {
 }
 
 impl Fixture {
-    fn made(self, config: &Config, key: &SigningKey, now: Timestamp) -> Result<Envelope, Failure> {
+    fn made(
+        self,
+        config: &Config,
+        key: &SigningKey,
+        set: &[Annotation],
+        now: Timestamp,
+    ) -> Result<Envelope, Failure> {
         // A number that grows with time: each fixture is a new event.
         let number = u64::try_from(now.micros() / 1000).unwrap_or(1).max(1);
         let organization = config.buildkite.as_ref().map_or("acme", |buildkite| &buildkite.organization);
         let pipeline = pipeline_of(config, key).unwrap_or_else(|| "fraud-train".to_owned());
         let artifact = image("fixture", "us-docker.pkg.dev/acme/ml/fixture", &number.to_be_bytes());
-        let story = Story::new(organization, &pipeline, number, artifact, now).fitted_to(config, key, now)?;
+        let story = Story::new(organization, &pipeline, number, artifact, now);
+        let story = set.iter().fold(story, |story, one| story.annotated(&one.key, one.value.clone()));
+        let story = story.fitted_to(config, key, now)?;
         match self {
             Self::Good | Self::Replayed => story.signed(key),
             Self::Tampered => Ok(tampered(&story.signed(key)?)),

@@ -39,7 +39,7 @@ pub(super) fn invitation(stage: &Stage) -> String {
         "\
 The service stays up until Ctrl-C. In another terminal:
   cd {folder}
-  launchgate send --fixture good --key keys/release.key --to {url}
+  launchgate send --fixture good --key keys/release.key --set epochs=3 --set dataset=2026-12 --to {url}
   launchgate send --fixture tampered --key keys/release.key --to {url}
   launchgate events list
   launchgate explain events/no-match.json

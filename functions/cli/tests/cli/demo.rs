@@ -1,0 +1,38 @@
+//! The demo is the promise of the README: it must pass, and it must be able to fail.
+
+use serde_json::Value;
+
+use crate::folder::Folder;
+
+#[test]
+fn every_event_of_the_demo_comes_to_what_it_must() {
+    let ran = Folder::new().run(&["demo", "--output", "json"]);
+
+    let report = ran.json();
+    assert_eq!((ran.code, &report["ok"]), (0, &Value::Bool(true)), "{report:#}");
+    let events = report["events"].as_array().unwrap();
+    assert!(events.len() >= 10, "{} events", events.len());
+    let runs: usize = events.iter().map(|event| event["found"]["runs"].as_array().unwrap().len()).sum();
+    assert_eq!(runs, 3);
+    // The launches and the one that Vertex AI refused.
+    assert_eq!(report["requests"]["same"], 4);
+}
+
+#[test]
+fn the_table_names_outcome_reason_and_run_and_a_refusal_is_explained() {
+    let ran = Folder::new().run(&["demo"]).ok();
+
+    for said in [
+        "launched",
+        "rejected_signature",
+        "pipeline_not_allowed",
+        "too_old",
+        "act_as_denied",
+        "lg-retrain-fraud-",
+        "gcloud iam",
+    ] {
+        assert!(ran.stdout.contains(said), "{said}:\n{}", ran.stdout);
+    }
+    assert!(ran.stdout.contains("✗ require.maxAge"), "{}", ran.stdout);
+    assert_eq!(ran.stderr, "");
+}

@@ -1,0 +1,71 @@
+//! `emit --dry-run`: the same job says the same thing. Publishing is tested against Pub/Sub's emulator in
+//! `tests/suite`.
+
+use crate::folder::Folder;
+
+const DRY_RUN: [&str; 6] = ["emit", "--artifact", "model.bin", "--key", "keys/release.key", "--dry-run"];
+
+#[test]
+fn emitting_again_in_the_same_job_is_the_same_event_and_another_job_is_another() {
+    let folder = Folder::new();
+    let kept = r#"{"job":"0184990a-477b-4fa8-9968-496074483cee","startedOn":"2020-01-01T00:00:00Z"}"#;
+    folder.write("state.json", kept);
+    let arguments = [&DRY_RUN as &[_], &["--state", "state.json"]].concat();
+
+    let first = folder.run_in_job(&arguments, &[]).ok();
+    let second = folder.run_in_job(&arguments, &[]).ok();
+    let other =
+        folder.run_in_job(&arguments, &[("BUILDKITE_JOB_ID", "0184990a-477b-4fa8-9968-000000000000")]).ok();
+
+    assert_eq!(first.stdout, second.stdout);
+    assert_ne!(first.stdout, other.stdout);
+    folder.write("event.json", &first.stdout);
+    let shown = folder.run(&["inspect", "event.json"]).ok().stdout;
+    assert!(shown.contains("started 2020-01-01T00:00:00Z"), "{shown}");
+}
+
+#[test]
+fn without_state_the_instant_is_kept_below_the_working_directory() {
+    let folder = Folder::new();
+
+    let first = folder.run_in_job(&DRY_RUN, &[]).ok();
+    let kept = folder.read(".launchgate/emit-0184990a-477b-4fa8-9968-496074483cee.json");
+    folder.write(".launchgate/emit-0184990a-477b-4fa8-9968-496074483cee.json", &kept.replace("20", "19"));
+    let changed = folder.run_in_job(&DRY_RUN, &[]).ok();
+
+    assert_ne!(first.stdout, changed.stdout, "the kept instant is what counts");
+}
+
+#[test]
+fn a_statement_of_a_job_is_as_documented() {
+    let folder = Folder::new();
+    folder.event(&["dataset=2026-11", "epochs=3"], &[]);
+
+    let payload = folder.run(&["inspect", "event.json", "--output", "json"]).ok().json()["payload"].clone();
+
+    insta::assert_snapshot!(serde_json::to_string_pretty(&payload).unwrap());
+}
+
+#[test]
+fn what_cannot_be_emitted_says_why() {
+    let folder = Folder::new();
+    for (arguments, extra, said) in [
+        (&["emit", "--artifact", "model.bin", "--key", "keys/release.key"] as &[_], &[] as &[_], "--topic"),
+        (&["emit", "--key", "keys/release.key", "--dry-run"], &[], "--artifact"),
+        (&["emit", "--artifact", "none.bin", "--key", "keys/release.key", "--dry-run"], &[], "none.bin"),
+        (&["emit", "--artifact", "keys", "--key", "keys/release.key", "--dry-run"], &[], "not a file"),
+        (&["emit", "--artifact", "model.bin", "--key", "keys/release.pem", "--dry-run"], &[], "release.pem"),
+        (
+            &["emit", "--artifact", "model.bin", "--key", "keys/release.key", "--topic", "events"],
+            &[],
+            "projects/PROJECT",
+        ),
+        (&DRY_RUN, &[("BUILDKITE_JOB_ID", "")], "BUILDKITE_JOB_ID"),
+        (&DRY_RUN, &[("BUILDKITE_BUILD_NUMBER", "many")], "BUILDKITE_BUILD_NUMBER"),
+    ] {
+        let ran = folder.run_in_job(arguments, extra);
+        assert_eq!(ran.code, 2, "{arguments:?} {ran:?}");
+        assert!(ran.stderr.contains(said), "{arguments:?} {ran:?}");
+        assert_eq!(ran.stdout, "", "{arguments:?}");
+    }
+}

@@ -1,0 +1,48 @@
+//! `lint`: exit codes, and findings where programs and people look for them.
+
+use crate::folder::Folder;
+
+#[test]
+fn a_sound_file_is_ok() {
+    let ran = Folder::new().run(&["lint"]).ok();
+
+    assert_eq!((ran.stdout.as_str(), ran.stderr.trim()), ("launchgate.yaml: ok\n", ""));
+}
+
+#[test]
+fn an_error_is_shown_with_its_place_and_fix() {
+    let ran = Folder::new().with("maxAge: 24h", "maxAgge: 24h").run(&["lint"]);
+
+    assert_eq!(ran.code, 2);
+    insta::assert_snapshot!(format!("{}---\n{}", ran.stdout, ran.stderr));
+}
+
+#[test]
+fn programs_get_an_array_of_findings() {
+    let ran = Folder::new().with("maxAge: 24h", "maxAgge: 24h").run(&["lint", "--output", "json"]);
+
+    assert_eq!(ran.code, 2);
+    let findings = ran.json();
+    let first = &findings[0];
+    assert_eq!(
+        (first["severity"].as_str(), first["place"]["line"].as_u64()),
+        (Some("error"), Some(14)),
+        "{findings}"
+    );
+    assert!(ran.stderr.contains("maxAgge"), "the findings are on stderr too: {}", ran.stderr);
+}
+
+#[test]
+fn a_warning_alone_is_exit_code_0() {
+    let ran = Folder::new().with("      sources: [webhook]\n", "").run(&["lint", "--output", "json"]).ok();
+
+    assert_eq!(ran.json()[0]["severity"], "warning");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_a_finding_too() {
+    let ran = Folder::new().run(&["lint", "--config", "none.yaml", "--output", "json"]);
+
+    assert_eq!((ran.code, ran.json()[0]["code"].as_str()), (2, Some("unreadable")));
+    assert!(ran.stderr.contains("none.yaml"), "{}", ran.stderr);
+}
