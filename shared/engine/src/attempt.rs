@@ -77,11 +77,13 @@ impl Gate {
                 return ended(Outcome::SkippedPaused, None, message);
             }
             Some(Mode::Observe) | None => {
-                let message = format!("the trigger `{}` is no longer in the file as an enforced one", decision.trigger);
+                let message =
+                    format!("the trigger `{}` is no longer in the file as an enforced one", decision.trigger);
                 return ended(Outcome::DeniedPolicy, Some(Reason::TriggerRemoved), message);
             }
         }
-        let gone = decision.signers.iter().find(|id| config.signers.get(id).is_none_or(|signer| signer.revoked));
+        let gone =
+            decision.signers.iter().find(|id| config.signers.get(id).is_none_or(|signer| signer.revoked));
         gone.and_then(|id| {
             let message = format!("the signer `{id}` was revoked or removed before the launch");
             ended(Outcome::DeniedPolicy, Some(Reason::SignerRevoked), message)
@@ -155,7 +157,8 @@ impl Gate {
         };
         let ours: Vec<&Value> =
             jobs.iter().filter(|job| same_job(plan, job, claimed.first_intent).is_ok()).collect();
-        let names: BTreeSet<_> = ours.iter().filter_map(|job| job.get("name").and_then(Value::as_str)).collect();
+        let names: BTreeSet<_> =
+            ours.iter().filter_map(|job| job.get("name").and_then(Value::as_str)).collect();
         let waited = claimed.now.micros_since(since);
         let later = |outcome, reason, message: String, seconds| Progress::Later {
             outcome,
@@ -180,12 +183,21 @@ impl Gate {
             }
             _ => {
                 let (reason, message) = if ours.is_empty() {
-                    (Reason::Ambiguous, "no job appeared within 24 hours; look for it by hand, then replay with force".to_owned())
+                    (
+                        Reason::Ambiguous,
+                        "no job appeared within 24 hours; look for it by hand, then replay with force"
+                            .to_owned(),
+                    )
                 } else {
                     let names: Vec<_> = names.into_iter().collect();
                     (Reason::Double, format!("two jobs carry this decision's label: {}", names.join(", ")))
                 };
-                Progress::Ended { outcome: Outcome::LaunchUnknown, reason: Some(reason), message, attempt: None }
+                Progress::Ended {
+                    outcome: Outcome::LaunchUnknown,
+                    reason: Some(reason),
+                    message,
+                    attempt: None,
+                }
             }
         }
     }
@@ -197,7 +209,8 @@ impl Gate {
             Ok(stored) => stored,
             Err(error) => return tracing::warn!(%launch_id, %error, "failure not told yet"),
         };
-        let decision = untold.and_then(|stored| stored.decisions.into_iter().find(|d| d.launch_id == *launch_id));
+        let decision =
+            untold.and_then(|stored| stored.decisions.into_iter().find(|d| d.launch_id == *launch_id));
         if let Some(decision) = decision {
             self.publish_failure(&decision).await;
         }
@@ -255,7 +268,13 @@ fn still_unanswered(progress: Progress) -> Progress {
     }
 }
 
-fn attempt(claimed: &Claimed, begun: Instant, http_status: Option<u16>, code: &str, message: &str) -> AttemptRecord {
+fn attempt(
+    claimed: &Claimed,
+    begun: Instant,
+    http_status: Option<u16>,
+    code: &str,
+    message: &str,
+) -> AttemptRecord {
     AttemptRecord {
         fence: claimed.fence,
         millis: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),

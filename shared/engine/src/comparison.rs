@@ -70,7 +70,11 @@ pub fn same_job(plan: &LaunchPlan, job: &Value, first_intent: Timestamp) -> Resu
 
 impl Difference {
     fn new(at: &str, planned: &Value, found: Option<&Value>) -> Self {
-        Self { at: at.to_owned(), planned: short(planned), found: found.map_or_else(|| "nothing".to_owned(), short) }
+        Self {
+            at: at.to_owned(),
+            planned: short(planned),
+            found: found.map_or_else(|| "nothing".to_owned(), short),
+        }
     }
 }
 
@@ -95,15 +99,20 @@ fn covers(wanted: &Value, found: Option<&Value>, at: &str, exact: bool) -> Resul
                 return differ();
             }
             for (name, wanted) in wanted {
-                covers(wanted, member(found, name, exact), &format!("{at}.{name}"), exact || FREE_FORM.contains(&name.as_str()))?;
+                covers(
+                    wanted,
+                    member(found, name, exact),
+                    &format!("{at}.{name}"),
+                    exact || FREE_FORM.contains(&name.as_str()),
+                )?;
             }
             Ok(())
         }
-        (Value::Array(wanted), Value::Array(found)) if wanted.len() == found.len() => wanted
-            .iter()
-            .zip(found)
-            .enumerate()
-            .try_for_each(|(index, (wanted, found))| covers(wanted, Some(found), &format!("{at}.{index}"), exact)),
+        (Value::Array(wanted), Value::Array(found)) if wanted.len() == found.len() => {
+            wanted.iter().zip(found).enumerate().try_for_each(|(index, (wanted, found))| {
+                covers(wanted, Some(found), &format!("{at}.{index}"), exact)
+            })
+        }
         _ if same_scalar(wanted, found, exact) => Ok(()),
         _ => differ(),
     }
@@ -140,7 +149,9 @@ fn same_scalar(wanted: &Value, found: &Value, exact: bool) -> bool {
     match (wanted, found) {
         (Value::Number(a), Value::Number(b)) => same_number(a, b),
         // int64 travels as text: `replicaCount: 1` comes back as "1".
-        (Value::Number(number), Value::String(text)) | (Value::String(text), Value::Number(number)) if !exact => {
+        (Value::Number(number), Value::String(text)) | (Value::String(text), Value::Number(number))
+            if !exact =>
+        {
             *text == number.to_string()
         }
         _ => wanted == found,

@@ -157,7 +157,11 @@ impl Gate {
         self.store_rejection(record, &body).await
     }
 
-    async fn reject(&self, receipt: &AuthenticatedReceipt, rejection: Rejection) -> Result<Answer, NothingDecided> {
+    async fn reject(
+        &self,
+        receipt: &AuthenticatedReceipt,
+        rejection: Rejection,
+    ) -> Result<Answer, NothingDecided> {
         let Rejection { refusal, checks, digest } = rejection;
         let record = ReceiptRecord {
             outcome: refusal.outcome,
@@ -181,7 +185,11 @@ impl Gate {
         Ok(Answer { outcome, reason, event: None, decisions: Vec::new() })
     }
 
-    async fn admit(&self, receipt: &AuthenticatedReceipt, decided: Decided) -> Result<Answer, NothingDecided> {
+    async fn admit(
+        &self,
+        receipt: &AuthenticatedReceipt,
+        decided: Decided,
+    ) -> Result<Answer, NothingDecided> {
         let Decided { event, decisions } = decided;
         let outcome = decisions.outcome();
         let published = receipt.receipt().publish_time;
@@ -192,7 +200,8 @@ impl Gate {
             for (trigger, rungs) in &subject.nearest {
                 checks.extend(rungs.iter().cloned().map(|rung| Check {
                     name: format!("{trigger}/{}", rung.name),
-                    detail: rung.detail.or_else(|| Some(format!("nearest miss for {}", subject.artifact.name))),
+                    detail:
+                        rung.detail.or_else(|| Some(format!("nearest miss for {}", subject.artifact.name))),
                     ..rung
                 }));
             }
@@ -227,16 +236,26 @@ impl Gate {
 
     /// A later copy of a recorded event. One that brings a signer not yet in the union re-decides what ended
     /// for want of signers; everything else is a duplicate. Source: DESIGN §3, "Union of signers".
-    async fn again(&self, event: VerifiedEvent, published: Timestamp, known: Known) -> Result<Answer, NothingDecided> {
+    async fn again(
+        &self,
+        event: VerifiedEvent,
+        published: Timestamp,
+        known: Known,
+    ) -> Result<Answer, NothingDecided> {
         let id = event.id();
-        let brings = |signature: &VerifiedSignature| !known.signatures.iter().any(|old| old.signer == signature.signer);
+        let brings = |signature: &VerifiedSignature| {
+            !known.signatures.iter().any(|old| old.signer == signature.signer)
+        };
         if event.signatures().iter().any(brings) {
             let signatures = event.signatures().to_vec();
             let joined = event.joined(&known.signatures, &self.config().signers);
-            if let Judgement::Decided(decided) = judge_event(self.config(), joined, published, DecideOptions::default()) {
+            if let Judgement::Decided(decided) =
+                judge_event(self.config(), joined, published, DecideOptions::default())
+            {
                 let Decided { event, decisions } = *decided;
                 let decisions = decisions.decisions.into_iter();
-                let decisions: Vec<_> = decisions.map(|decision| self.decision_record(&event, decision)).collect();
+                let decisions: Vec<_> =
+                    decisions.map(|decision| self.decision_record(&event, decision)).collect();
                 let wanting = [Reason::SignerNotPermitted, Reason::ThresholdNotMet, Reason::FactNotVouched];
                 let redecision = Redecision {
                     event: id.clone(),
@@ -247,7 +266,8 @@ impl Gate {
                 };
                 let Redecided { written, now } = self.ledger().redecide(redecision).await?;
                 let work = decisions.into_iter().filter_map(|decision| {
-                    let (_, fence) = written.iter().find(|(launch_id, _)| *launch_id == decision.launch_id)?;
+                    let (_, fence) =
+                        written.iter().find(|(launch_id, _)| *launch_id == decision.launch_id)?;
                     Some((decision, *fence))
                 });
                 let work: Vec<_> = work.collect();
@@ -284,7 +304,9 @@ impl Gate {
             .await;
         let summed = done.iter().min_by_key(|(_, outcome, _)| *outcome);
         let (outcome, reason) = summed
-            .map_or((Outcome::NoMatch, Some(Reason::NoTriggerMatches)), |(_, outcome, reason)| (*outcome, *reason));
+            .map_or((Outcome::NoMatch, Some(Reason::NoTriggerMatches)), |(_, outcome, reason)| {
+                (*outcome, *reason)
+            });
         if outcome != Outcome::Launched {
             tracing::info!(%event, %outcome, reason = reason.map_or("", Reason::as_str), "decided");
         }
@@ -296,9 +318,7 @@ impl Gate {
     pub(crate) fn decision_record(&self, event: &VerifiedEvent, decision: Decision) -> DecisionRecord {
         let Decision { subject, sha256, trigger, ordinal, launch_id, verdict, checks, signers } = decision;
         let (outcome, reason, message, plan) = match verdict {
-            Verdict::Launch(plan) => {
-                (Outcome::Retrying, Some(Reason::Interrupted), None, Some(*plan))
-            }
+            Verdict::Launch(plan) => (Outcome::Retrying, Some(Reason::Interrupted), None, Some(*plan)),
             Verdict::Observe(plan) => (Outcome::Observed, None, None, Some(*plan)),
             Verdict::Paused => (Outcome::SkippedPaused, None, None, None),
             Verdict::Refused(refusal) => (refusal.outcome, Some(refusal.reason), Some(refusal.message), None),

@@ -1,13 +1,9 @@
 //! The whole decision without a ledger: what `receive` decides by and what `explain` shows.
 
 use launchgate_outcome::{Check, Outcome, Reason, Refusal};
-use launchgate_statement::{Envelope, EventDigest, Timestamp};
+use launchgate_statement::{Envelope, Timestamp};
 use launchgate_triggers::{Config, DecideOptions, Decisions, decide};
 use launchgate_trust::{Rejection, VerifiedEvent, verify};
-
-/// Decisions one event may come to. Each is a row, a claim and a call: what one message can make us do
-/// is bounded. Source: DESIGN §6.
-const MAX_DECISIONS: usize = 256;
 
 /// What a message comes to.
 #[derive(Debug)]
@@ -43,7 +39,11 @@ pub fn judge(config: &Config, data: &[u8], published: Timestamp, options: Decide
         Ok(envelope) => envelope,
         Err(error) => {
             let check = Check::failed("envelope").detail(error.to_string());
-            return Judgement::Rejected(Rejection { refusal: error.into(), checks: vec![check], digest: None });
+            return Judgement::Rejected(Rejection {
+                refusal: error.into(),
+                checks: vec![check],
+                digest: None,
+            });
         }
     };
     match verify(envelope, &config.signers, published) {
@@ -60,17 +60,22 @@ pub(crate) fn judge_event(
     options: DecideOptions,
 ) -> Judgement {
     let decisions = decide(config, &event, published, options);
-    if decisions.decisions.len() > MAX_DECISIONS {
-        return Judgement::Rejected(too_many(&event, decisions.decisions.len(), event.digest()));
+    if decisions.too_many() {
+        return Judgement::Rejected(too_many(&event, decisions.matched));
     }
     Judgement::Decided(Box::new(Decided { event, decisions }))
 }
 
-fn too_many(event: &VerifiedEvent, found: usize, digest: EventDigest) -> Rejection {
+fn too_many(event: &VerifiedEvent, found: usize) -> Rejection {
+    const MOST: usize = Decisions::MAX;
     let message = format!(
-        "the event comes to {found} decisions; at most {MAX_DECISIONS} are made of one event: split it or narrow `match`"
+        "the event comes to {found} decisions; at most {MOST} are made of one event: split it or narrow `match`"
     );
     let mut checks = event.checks().to_vec();
-    checks.push(Check::failed("decisions").expected(format!("at most {MAX_DECISIONS}")).actual(found.to_string()));
-    Rejection { refusal: Refusal::new(Reason::TooManyDecisions, message), checks, digest: Some(digest) }
+    checks.push(Check::failed("decisions").expected(format!("at most {MOST}")).actual(found.to_string()));
+    Rejection {
+        refusal: Refusal::new(Reason::TooManyDecisions, message),
+        checks,
+        digest: Some(event.digest()),
+    }
 }

@@ -5,7 +5,8 @@ use launchgate_statement::EventId;
 use launchgate_triggers::DecideOptions;
 
 use crate::{
-    Claimed, CommandKind, CommandRecord, DecisionRecord, Gate, Judgement, Redecided, Redecision, StoredEvent, SweepReport,
+    Claimed, CommandKind, CommandRecord, DecisionRecord, Gate, Judgement, Redecided, Redecision, StoredEvent,
+    SweepReport,
     judge::{Decided, judge},
     ports::LedgerError,
 };
@@ -18,7 +19,13 @@ impl Gate {
     pub(crate) async fn carry_out_commands(&self, report: &mut SweepReport) -> Result<(), LedgerError> {
         for command in self.ledger().open_commands(BATCH).await? {
             let result = self.carry_out(&command).await?;
-            tracing::info!(command = command.id.0, by = command.command.by, why = command.command.why, result, "command carried out");
+            tracing::info!(
+                command = command.id.0,
+                by = command.command.by,
+                why = command.command.why,
+                result,
+                "command carried out"
+            );
             self.ledger().command_done(command.id, result).await?;
             report.commands += 1;
         }
@@ -34,7 +41,12 @@ impl Gate {
     /// Re-verifies under today's file with the first publish time, decides again, and launches what comes
     /// of it. A command that is carried out twice (a crash before it was noted) re-decides the same
     /// ordinal, so it launches nothing twice.
-    async fn replay(&self, id: &EventId, force: bool, command: &CommandRecord) -> Result<String, LedgerError> {
+    async fn replay(
+        &self,
+        id: &EventId,
+        force: bool,
+        command: &CommandRecord,
+    ) -> Result<String, LedgerError> {
         let Some(stored) = self.ledger().event(id).await? else {
             return Ok(format!("no event {id} is recorded; seek the subscription back instead"));
         };
@@ -68,7 +80,8 @@ impl Gate {
         let Redecided { written, now } = self.ledger().redecide(redecision).await?;
         let mut said = Vec::new();
         for decision in decisions {
-            let Some((_, fence)) = written.iter().find(|(launch_id, _)| *launch_id == decision.launch_id) else {
+            let Some((_, fence)) = written.iter().find(|(launch_id, _)| *launch_id == decision.launch_id)
+            else {
                 let recorded = stored.decisions.iter().find(|old| old.launch_id == decision.launch_id);
                 let outcome = recorded.map_or(decision.outcome, |old| old.outcome);
                 said.push(format!("{}: {outcome}, left as it is", decision.trigger));

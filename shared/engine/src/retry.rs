@@ -50,9 +50,11 @@ pub(crate) fn after_failure(
         CallErrorKind::QuotaUsedUp if spent => {
             ended(Reason::Quota, format!("no quota came free within 24 hours: {}", error.message))
         }
-        CallErrorKind::QuotaUsedUp => {
-            later(Outcome::WaitingQuota, Reason::QuotaUsedUp, backoff(60, 1800, tried, &attempt, error.retry_after))
-        }
+        CallErrorKind::QuotaUsedUp => later(
+            Outcome::WaitingQuota,
+            Reason::QuotaUsedUp,
+            backoff(60, 1800, tried, &attempt, error.retry_after),
+        ),
         CallErrorKind::Unauthenticated if with_code(&attempt.call.code) >= MAX_UNAUTHENTICATED => {
             ended(Reason::Unauthenticated, error.message.clone())
         }
@@ -63,9 +65,11 @@ pub(crate) fn after_failure(
         CallErrorKind::Unauthenticated => {
             later(Outcome::Retrying, Reason::CredentialsUnavailable, backoff(1, 1, 0, &attempt, None))
         }
-        CallErrorKind::Internal => {
-            later(Outcome::Retrying, Reason::VertexInternal, backoff(2, 300, tried, &attempt, error.retry_after))
-        }
+        CallErrorKind::Internal => later(
+            Outcome::Retrying,
+            Reason::VertexInternal,
+            backoff(2, 300, tried, &attempt, error.retry_after),
+        ),
         CallErrorKind::Transient(reason) => {
             later(Outcome::Retrying, reason, backoff(1, 300, tried, &attempt, error.retry_after))
         }
@@ -83,7 +87,8 @@ fn backoff(
     retry_after: Option<Duration>,
 ) -> Duration {
     let doubled = first.saturating_mul(1 << tried.min(20)).min(most);
-    let seed = attempt.millis.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ attempt.fence.0.wrapping_mul(0xD1B5_4A32_D192_ED03);
+    let seed = attempt.millis.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        ^ attempt.fence.0.wrapping_mul(0xD1B5_4A32_D192_ED03);
     let spread = 800 + (seed >> 32) % 401;
     Duration::from_millis(doubled * spread).max(retry_after.unwrap_or_default())
 }
@@ -119,9 +124,11 @@ mod tests {
     #[test]
     fn the_fifth_internal_error_is_the_end() {
         let earlier: Vec<_> = (0..3).map(|_| attempt("INTERNAL")).collect();
-        let fourth = after_failure(error(CallErrorKind::Internal), attempt("INTERNAL"), &earlier, at(0), at(1));
+        let fourth =
+            after_failure(error(CallErrorKind::Internal), attempt("INTERNAL"), &earlier, at(0), at(1));
         let earlier: Vec<_> = (0..4).map(|_| attempt("INTERNAL")).collect();
-        let fifth = after_failure(error(CallErrorKind::Internal), attempt("INTERNAL"), &earlier, at(0), at(1));
+        let fifth =
+            after_failure(error(CallErrorKind::Internal), attempt("INTERNAL"), &earlier, at(0), at(1));
 
         assert!(matches!(fourth, Progress::Later { .. }), "{fourth:?}");
         assert!(matches!(fifth, Progress::Ended { reason: Some(Reason::RetriesExhausted), .. }), "{fifth:?}");
@@ -131,7 +138,13 @@ mod tests {
     fn a_refused_token_is_tried_once_more() {
         let kind = CallErrorKind::Unauthenticated;
         let first = after_failure(error(kind), attempt("UNAUTHENTICATED"), &[], at(0), at(0));
-        let second = after_failure(error(kind), attempt("UNAUTHENTICATED"), &[attempt("UNAUTHENTICATED")], at(0), at(0));
+        let second = after_failure(
+            error(kind),
+            attempt("UNAUTHENTICATED"),
+            &[attempt("UNAUTHENTICATED")],
+            at(0),
+            at(0),
+        );
 
         assert!(matches!(first, Progress::Later { .. }));
         assert!(matches!(second, Progress::Ended { reason: Some(Reason::Unauthenticated), .. }));

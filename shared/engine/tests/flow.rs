@@ -10,13 +10,14 @@ use std::{
 
 use async_trait::async_trait;
 use launchgate_engine::{
-    Answer, AuthenticatedReceipt, Command, CommandKind, DecisionRecord, Gate, GateParts, Receipt, Run,
-    ports::{CallError, CallErrorKind, FailureNotice, Failures, Ledger, Vertex},
+    Answer, AuthenticatedReceipt, Command, CommandKind, DecisionRecord, Gate, GateParts, Judgement, Receipt,
+    Run, judge,
+    ports::{CallError, CallErrorKind, FailureNotice, Failures, Vertex},
 };
 use launchgate_ledger_sqlite::{Options, SqliteLedger};
 use launchgate_outcome::{Outcome, Reason};
 use launchgate_statement::{Artifact, Build, EventId, PAYLOAD_TYPE, ProvenanceDraft, Sha256, Timestamp};
-use launchgate_triggers::{Config, Files, LaunchPlan, Overrides, load};
+use launchgate_triggers::{Config, DecideOptions, Files, LaunchPlan, Overrides, load};
 use launchgate_trust::{AuthenticatedSender, Scheme, SigningKey};
 use serde_json::{Value, json};
 
@@ -43,7 +44,14 @@ struct Script {
 struct ScriptedVertex(Mutex<Script>);
 
 fn error(kind: CallErrorKind, code: &str, not_accepted: bool) -> CallError {
-    CallError { kind, http_status: None, code: code.to_owned(), message: code.to_owned(), not_accepted, retry_after: None }
+    CallError {
+        kind,
+        http_status: None,
+        code: code.to_owned(),
+        message: code.to_owned(),
+        not_accepted,
+        retry_after: None,
+    }
 }
 
 #[async_trait]
@@ -56,7 +64,8 @@ impl Vertex for ScriptedVertex {
             return Err(error(kind, "SCRIPTED", not_accepted));
         }
         let count = script.jobs.len();
-        let id = if plan.kind().has_client_id() { plan.launch_id().to_string() } else { format!("job-{count}") };
+        let id =
+            if plan.kind().has_client_id() { plan.launch_id().to_string() } else { format!("job-{count}") };
         if script.jobs.contains_key(&id) {
             return Err(error(CallErrorKind::AlreadyExists, "ALREADY_EXISTS", true));
         }
@@ -66,7 +75,9 @@ impl Vertex for ScriptedVertex {
         let run = self.run_of(plan, &job).unwrap();
         script.jobs.insert(id, job);
         match next {
-            Next::AcceptThenReset => Err(error(CallErrorKind::Transient(Reason::VertexUnavailable), "RESET", false)),
+            Next::AcceptThenReset => {
+                Err(error(CallErrorKind::Transient(Reason::VertexUnavailable), "RESET", false))
+            }
             _ => Ok(run),
         }
     }
@@ -129,16 +140,25 @@ impl World {
 
     fn with(launch: &str, signers: Value, more: Value) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let keys = [SigningKey::generate(Scheme::Ed25519).unwrap(), SigningKey::generate(Scheme::Ed25519).unwrap()];
+        let keys =
+            [SigningKey::generate(Scheme::Ed25519).unwrap(), SigningKey::generate(Scheme::Ed25519).unwrap()];
         Self::reopen(folder, keys, launch, signers, more, Arc::default())
     }
 
-    fn reopen(folder: tempfile::TempDir, keys: [SigningKey; 2], launch: &str, signers: Value, more: Value, vertex: Arc<ScriptedVertex>) -> Self {
+    fn reopen(
+        folder: tempfile::TempDir,
+        keys: [SigningKey; 2],
+        launch: &str,
+        signers: Value,
+        more: Value,
+        vertex: Arc<ScriptedVertex>,
+    ) -> Self {
         let config = Arc::new(config(&keys, launch, &signers, more));
         let options = Options { ephemeral_disk_allowed: true, ..Options::default() };
         let ledger = SqliteLedger::open(folder.path().join("l.db"), options).unwrap();
         let told = Arc::<ToldFailures>::default();
-        let parts = GateParts { config, ledger: Arc::new(ledger), vertex: vertex.clone(), failures: told.clone() };
+        let parts =
+            GateParts { config, ledger: Arc::new(ledger), vertex: vertex.clone(), failures: told.clone() };
         Self { gate: Gate::new(parts), vertex, told, keys, folder }
     }
 
@@ -320,10 +340,26 @@ async fn a_server_named_job_known_not_to_be_accepted_is_sent_again() {
 async fn a_job_that_somebody_else_made_under_our_id_is_not_taken_for_ours() {
     let world = World::new(PIPELINE_JOB);
     let data = signed(1, &[&world.keys[0]]);
-    let probe = World::reopen(tempfile::tempdir().unwrap(), [SigningKey::from_pem(&world.keys[0].to_pem(), None).unwrap(), SigningKey::generate(Scheme::Ed25519).unwrap()], PIPELINE_JOB, json!({"anyOf": ["one"]}), json!({}), Arc::default());
+    let probe = World::reopen(
+        tempfile::tempdir().unwrap(),
+        [
+            SigningKey::from_pem(&world.keys[0].to_pem(), None).unwrap(),
+            SigningKey::generate(Scheme::Ed25519).unwrap(),
+        ],
+        PIPELINE_JOB,
+        json!({"anyOf": ["one"]}),
+        json!({}),
+        Arc::default(),
+    );
     let id = probe.deliver(&data).await.event.unwrap();
     let launch_id = probe.decisions(&id).await[0].launch_id.to_string();
-    world.vertex.0.lock().unwrap().jobs.insert(launch_id, json!({"displayName": "evil", "createTime": "2099-01-01T00:00:00Z"}));
+    world
+        .vertex
+        .0
+        .lock()
+        .unwrap()
+        .jobs
+        .insert(launch_id, json!({"displayName": "evil", "createTime": "2099-01-01T00:00:00Z"}));
 
     let answer = world.deliver(&data).await;
 
@@ -436,7 +472,12 @@ async fn a_failed_launch_is_replayed_under_the_same_id() {
 async fn a_retry_is_not_sent_once_its_trigger_or_signer_is_gone() {
     for (signers, more, outcome, reason) in [
         (json!({"anyOf": ["one"]}), json!({"mode": "paused"}), Outcome::SkippedPaused, None),
-        (json!({"anyOf": ["one"]}), json!({"name": "other"}), Outcome::DeniedPolicy, Some(Reason::TriggerRemoved)),
+        (
+            json!({"anyOf": ["one"]}),
+            json!({"name": "other"}),
+            Outcome::DeniedPolicy,
+            Some(Reason::TriggerRemoved),
+        ),
     ] {
         let world = World::new(PIPELINE_JOB);
         world.script(Next::Fail(CallErrorKind::Transient(Reason::VertexUnavailable), true));
@@ -453,4 +494,32 @@ async fn a_retry_is_not_sent_once_its_trigger_or_signer_is_gone() {
         assert_eq!(world.jobs(), 0);
         drop(world.folder);
     }
+}
+
+#[tokio::test]
+async fn an_event_that_comes_to_more_than_256_decisions_is_rejected_whole() {
+    let keys =
+        [SigningKey::generate(Scheme::Ed25519).unwrap(), SigningKey::generate(Scheme::Ed25519).unwrap()];
+    let trigger = |number: usize| {
+        json!({
+            "name": format!("t{number}"), "match": {"pipeline": "fraud-train"},
+            "require": {"signers": {"anyOf": ["one"]}}, "launch": serde_json::from_str::<Value>(CUSTOM_JOB).unwrap(),
+        })
+    };
+    let file = json!({
+        "apiVersion": "launchgate/v1", "service": {"audience": "launchgate-test"},
+        "vertex": {"project": "p", "location": "us-central1"},
+        "signers": [{"id": "one", "publicKey": keys[0].public_pem()}],
+        "triggers": (0..257).map(trigger).collect::<Vec<_>>(),
+    });
+    let loaded = load("launchgate.yaml", &file.to_string(), &NoFiles(HashMap::new()), &Overrides::default());
+    let config = loaded.config.unwrap_or_else(|| panic!("{:?}", loaded.findings));
+
+    let data = signed(1, &[&keys[0]]);
+    let judgement =
+        judge(&config, data.as_bytes(), Timestamp::parse(PUBLISHED).unwrap(), DecideOptions::default());
+
+    let Judgement::Rejected(rejection) = judgement else { panic!("{judgement:?}") };
+    assert_eq!(rejection.refusal.reason, Reason::TooManyDecisions);
+    assert_eq!(rejection.refusal.outcome, Outcome::RejectedStatement);
 }

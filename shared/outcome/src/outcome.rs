@@ -114,7 +114,10 @@ impl Outcome {
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Launched | Self::Duplicate => 0,
-            Self::RejectedAuth | Self::RejectedMalformed | Self::RejectedSignature | Self::RejectedStatement => 3,
+            Self::RejectedAuth
+            | Self::RejectedMalformed
+            | Self::RejectedSignature
+            | Self::RejectedStatement => 3,
             Self::DeniedPolicy | Self::InvalidParameters | Self::FailedLaunch => 4,
             Self::NoMatch => 5,
             Self::WaitingBuild
@@ -169,9 +172,7 @@ impl Outcome {
             Self::LaunchUnknown => "A job whose id the server assigns may or may not have been created.",
             Self::FailedLaunch => "Vertex AI gave a terminal answer, or the retry budget ran out.",
             Self::DeniedPolicy => "A requirement of the trigger failed.",
-            Self::InvalidParameters => {
-                "An expression or a template input cannot be satisfied by this event."
-            }
+            Self::InvalidParameters => "An expression or a template input cannot be satisfied by this event.",
             Self::Observed => "Decided and recorded; the trigger only observes.",
             Self::SkippedPaused => "The trigger is paused.",
             Self::SkippedConcurrency => "The concurrency limit was reached and the trigger skips.",

@@ -171,7 +171,10 @@ mod tests {
         for reason in Reason::ALL {
             let code = reason.as_str();
             assert!(seen.insert(code), "{code} stands twice");
-            assert!(code.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'), "{code}");
+            assert!(
+                code.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'),
+                "{code}"
+            );
             assert_eq!(Reason::from_code(code), Some(*reason));
         }
     }

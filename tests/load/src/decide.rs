@@ -27,5 +27,8 @@ pub(crate) fn bare_signature(envelope: &[u8]) -> anyhow::Result<(Vec<u8>, Vec<u8
     let value: Value = serde_json::from_slice(envelope)?;
     let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
     let payload = STANDARD.decode(text("/payload"))?;
-    Ok((launchgate_statement::pae(&text("/payloadType"), &payload), STANDARD.decode(text("/signatures/0/sig"))?))
+    Ok((
+        launchgate_statement::pae(&text("/payloadType"), &payload),
+        STANDARD.decode(text("/signatures/0/sig"))?,
+    ))
 }

@@ -51,7 +51,11 @@ pub(crate) fn request(body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-async fn connection(address: String, requests: Arc<Vec<Vec<u8>>>, next: Arc<AtomicUsize>) -> anyhow::Result<(usize, usize)> {
+async fn connection(
+    address: String,
+    requests: Arc<Vec<Vec<u8>>>,
+    next: Arc<AtomicUsize>,
+) -> anyhow::Result<(usize, usize)> {
     let mut stream = TcpStream::connect(&address).await?;
     stream.set_nodelay(true)?;
     let (mut good, mut bad) = (0, 0);

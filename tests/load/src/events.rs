@@ -69,7 +69,11 @@ fn draft(number: u64) -> ProvenanceDraft {
 }
 
 /// The triggers file that the gate is measured with.
-pub(crate) fn triggers_file(folder: &std::path::Path, public_pem: &str, ledger: &str) -> anyhow::Result<std::path::PathBuf> {
+pub(crate) fn triggers_file(
+    folder: &std::path::Path,
+    public_pem: &str,
+    ledger: &str,
+) -> anyhow::Result<std::path::PathBuf> {
     let file = folder.join("launchgate.yaml");
     let config = serde_json::json!({
         "apiVersion": "launchgate/v1",

@@ -45,7 +45,13 @@ impl Server {
     }
 
     /// A bare loop on the server's core.
-    pub(crate) fn bare(binaries: &Path, kind: &str, key: &Path, db: &Path, vertex: &Server) -> anyhow::Result<Self> {
+    pub(crate) fn bare(
+        binaries: &Path,
+        kind: &str,
+        key: &Path,
+        db: &Path,
+        vertex: &Server,
+    ) -> anyhow::Result<Self> {
         let mut command = on_core(SERVER_CORE, &binaries.join("launchgate-load"));
         command.args(["bare", kind, "--vertex"]).arg(format!("http://{}", vertex.address));
         command.arg("--key").arg(key).arg("--db").arg(db);
@@ -67,7 +73,8 @@ impl Server {
     /// is drained, as a log collector would.
     fn spawn(mut command: Command, address: impl Fn(&str) -> Option<String>) -> anyhow::Result<Self> {
         let begun = Instant::now();
-        let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("starting {command:?}"))?;
+        let mut child =
+            command.stdout(Stdio::piped()).spawn().with_context(|| format!("starting {command:?}"))?;
         let mut lines = BufReader::new(child.stdout.take().context("stdout")?);
         let mut line = String::new();
         loop {

@@ -40,7 +40,8 @@ pub(crate) fn bench(binaries: &Path, count: usize) -> anyhow::Result<()> {
     let key = folder.path().join("key.pem");
     std::fs::write(&key, &events.public_pem)?;
     decide_loop(&events, folder.path())?;
-    let requests: Arc<Vec<Vec<u8>>> = Arc::new(events.bodies.iter().map(|body| drive::request(body)).collect());
+    let requests: Arc<Vec<Vec<u8>>> =
+        Arc::new(events.bodies.iter().map(|body| drive::request(body)).collect());
 
     println!("\n{:<26}{:>12}{:>12}{:>12}", "pushes a second", "1 conn", "16 conn", "256 conn");
     let mut rows: Vec<(&str, Vec<Row>)> = Vec::new();
@@ -49,7 +50,8 @@ pub(crate) fn bench(binaries: &Path, count: usize) -> anyhow::Result<()> {
         for connections in CONNECTIONS {
             // One connection waits for the disk twice an event: fewer events say as much.
             let share = if connections == 1 { requests.len() / 4 } else { requests.len() };
-            let part: Arc<Vec<Vec<u8>>> = if share == requests.len() { requests.clone() } else { Arc::new(requests[..share].to_vec()) };
+            let part: Arc<Vec<Vec<u8>>> =
+                if share == requests.len() { requests.clone() } else { Arc::new(requests[..share].to_vec()) };
             eprintln!("{name}: {connections} connections");
             measured.push(run(binaries, folder.path(), &key, &events.public_pem, name, &part, connections)?);
         }
@@ -76,7 +78,10 @@ pub(crate) fn bench(binaries: &Path, count: usize) -> anyhow::Result<()> {
         }
         println!();
     }
-    println!("\nresident, loaded (MB)     {:>12.1}{:>12.1}{:>12.1}", ours[0].loaded_mb, ours[1].loaded_mb, ours[2].loaded_mb);
+    println!(
+        "\nresident, loaded (MB)     {:>12.1}{:>12.1}{:>12.1}",
+        ours[0].loaded_mb, ours[1].loaded_mb, ours[2].loaded_mb
+    );
     start_and_size(binaries, folder.path(), &events)
 }
 
@@ -85,7 +90,8 @@ fn decide_loop(events: &Events, folder: &Path) -> anyhow::Result<()> {
     let key = PublicKey::from_pem(&events.public_pem, None)?;
     let (pae, signature) = decide::bare_signature(&events.envelope)?;
     ensure!(key.verifies(&pae, &signature), "the bare loop must verify");
-    let config = TriggersFile::read(&triggers_file(folder, &events.public_pem, "bench.db")?, &Environment::default())?;
+    let config =
+        TriggersFile::read(&triggers_file(folder, &events.public_pem, "bench.db")?, &Environment::default())?;
     let config = config.usable()?;
     let published = Timestamp::parse(PUBLISHED).context("a time")?;
     let decided = judge(&config, &events.envelope, published, DecideOptions::default());
@@ -94,7 +100,12 @@ fn decide_loop(events: &Events, folder: &Path) -> anyhow::Result<()> {
         std::hint::black_box(key.verifies(std::hint::black_box(&pae), &signature));
     });
     let ours = decide::rate(|| {
-        std::hint::black_box(judge(&config, std::hint::black_box(&events.envelope), published, DecideOptions::default()));
+        std::hint::black_box(judge(
+            &config,
+            std::hint::black_box(&events.envelope),
+            published,
+            DecideOptions::default(),
+        ));
     });
     println!("signature check alone {bare:.0}/s, verify and decide {ours:.0}/s, ratio {:.2}", ours / bare);
     Ok(())
@@ -121,7 +132,12 @@ fn run(
     let cpu = cpu_seconds(server.pid())? - before;
     let loaded_mb = resident_mb(server.pid())?;
     ensure!(load.refused == 0, "{name}: {} of {} answers were not 204", load.refused, requests.len());
-    ensure!(load.answered == requests.len(), "{name}: {} answers for {} requests", load.answered, requests.len());
+    ensure!(
+        load.answered == requests.len(),
+        "{name}: {} answers for {} requests",
+        load.answered,
+        requests.len()
+    );
     drop(server);
     ensure_stored(name, &db, load.answered)?;
     let answered = f64::from(u32::try_from(load.answered)?);
@@ -138,8 +154,12 @@ fn ensure_stored(name: &str, db: &Path, answered: usize) -> anyhow::Result<()> {
         _ => "SELECT count(*), count(*) - count(CASE WHEN outcome = 'launched' THEN 1 END) FROM decisions",
     };
     let connection = Connection::open(db)?;
-    let (stored, unmarked): (i64, i64) = connection.query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    ensure!(usize::try_from(stored)? == answered, "{name}: {answered} requests answered but {stored} outcomes stored");
+    let (stored, unmarked): (i64, i64) =
+        connection.query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    ensure!(
+        usize::try_from(stored)? == answered,
+        "{name}: {answered} requests answered but {stored} outcomes stored"
+    );
     ensure!(unmarked <= 256, "{name}: {unmarked} launches are not marked");
     Ok(())
 }
