@@ -6,7 +6,6 @@ mod findings;
 mod ingress;
 mod later;
 mod launch;
-mod launch_place;
 mod ledger;
 mod match_section;
 mod nearest;

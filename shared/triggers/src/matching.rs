@@ -75,11 +75,11 @@ impl Match {
         let mut rungs = Vec::with_capacity(self.clauses.len() + 6);
         let mut unvouched = None;
         for clause in &self.clauses {
-            let vouched = facts.build().fact(clause.fact);
+            let proven = facts.build().fact(clause.fact);
             let voucher =
-                if vouched.is_some() { facts.voucher(clause.fact) } else { Some(Voucher::Statement) };
-            let is_claim = vouched.is_none();
-            let found = vouched.or_else(|| claimed.fact(clause.fact));
+                if proven.is_some() { facts.voucher(clause.fact) } else { Some(Voucher::Statement) };
+            let is_claim = proven.is_none();
+            let found = proven.or_else(|| claimed.fact(clause.fact));
             let passed = found.as_deref().is_some_and(|found| clause.patterns.matches(found));
             let mut rung = rung(clause.rung, passed, clause.patterns.to_string(), found.as_deref());
             rung.voucher = voucher.filter(|_| found.is_some());

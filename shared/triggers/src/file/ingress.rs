@@ -39,7 +39,10 @@ fn route(member: &Member, name: &'static str, pushed: bool, findings: &mut Findi
     match auth_word {
         "none" => Some(Route { auth: PushAuth::None, subscription: given }),
         "cloudRunIam" => {
-            later::refuse(Some(auth), "`auth: cloudRunIam`", findings);
+            let message = "`auth: cloudRunIam` is not supported by this version";
+            findings
+                .error(later::CODE, &auth.value.at, message)
+                .fix("write `auth: oidc`, with Cloud Run's own check off");
             None
         }
         _ => {

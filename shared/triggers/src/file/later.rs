@@ -6,7 +6,8 @@ use super::{
     node::{Member, Shape},
 };
 
-const CODE: &str = "not-yet-supported";
+/// The code of every such finding.
+pub(super) const CODE: &str = "not-yet-supported";
 
 /// Refuses a key whatever its value.
 pub(super) fn refuse(member: Option<&Member>, what: &str, findings: &mut Findings) {

@@ -11,6 +11,10 @@ use serde_saphyr::{Location, Spanned};
 
 use super::findings::{At, Findings};
 
+/// Mappings and lists in each other. A custom job's container is 11 deep, a spec written in the file about
+/// 20; the reader recurses, and an unoptimized build needs some 30 KiB of stack for each level.
+const MAX_DEPTH: usize = 32;
+
 /// A value and where it stands.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
@@ -52,7 +56,7 @@ impl Node {
             // Duplicates reach the tree, so that each becomes a finding of its own.
             duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::PassThrough,
             with_snippet: false,
-            budget: serde_saphyr::budget! { max_nodes: 2_000_000, max_aliases: 0, max_anchors: 0, max_depth: 64 }
+            budget: serde_saphyr::budget! { max_nodes: 2_000_000, max_aliases: 0, max_anchors: 0, max_depth: MAX_DEPTH }
         };
         match serde_saphyr::from_str_with_options::<Spanned<Bare>>(text, options) {
             Ok(root) => {
@@ -62,12 +66,11 @@ impl Node {
             }
             Err(error) => {
                 let at = error.location().map_or(0..0, |location| range(&location));
-                let message = error.without_snippet().to_string();
-                let message = message.split(" at line ").next().unwrap_or_default();
+                let found = in_words(&error.without_snippet().to_string());
                 findings.error(
                     "yaml-syntax",
                     &At::Bytes(at),
-                    format!("expected YAML (or JSON), found: {message}"),
+                    format!("expected YAML (or JSON), found: {found}"),
                 );
                 None
             }
@@ -139,6 +142,21 @@ impl Node {
             }
         }
     }
+}
+
+/// The parser's own words, except where they are names of its settings.
+fn in_words(message: &str) -> String {
+    let said = message.split(" at line ").next().unwrap_or_default();
+    let rules = [
+        ("Anchors", "an anchor (`&name`); write the value where it is used"),
+        ("Alias", "an alias (`*name`); write the value where it is used"),
+        ("Depth", "mappings and lists nested more than 32 deep"),
+        ("Nodes", "more than two million values"),
+        ("merge keys", "a merge key (`<<`); write the keys where they are used"),
+        ("non-finite", "a number that is not finite"),
+    ];
+    let rule = rules.iter().find(|(name, _)| said.contains(name));
+    rule.map_or_else(|| said.to_owned(), |(_, words)| (*words).to_owned())
 }
 
 /// Duplicate keys, and numbers that JSON cannot carry unchanged.

@@ -13,7 +13,7 @@ triggers:
   - name: train
     match: {pipeline: fraud-train}
     require: {signers: {anyOf: release-key}}
-    launch: {customJob: {jobSpec: {workerPoolSpecs: []}}}
+    launch: {customJob: {jobSpec: {workerPoolSpecs: [{replicaCount: '1'}]}}}
 ";
 
 #[test]
@@ -49,7 +49,7 @@ fn a_file_written_as_json_works_with_escapes_and_all() {
         "signers": [{"id": "release-key", "publicKey": "keys\/release.pem"}],
         "triggers": [{"name": "train", "match": {"pipeline": "fraud-train"},
           "require": {"signers": {"anyOf": ["release-key"]}},
-          "launch": {"customJob": {"displayName": "gr\u00f6\u00dfe \ud83d\ude00\t\"x\"", "jobSpec": {"workerPoolSpecs": []}}}}]}"#;
+          "launch": {"customJob": {"displayName": "gr\u00f6\u00dfe \ud83d\ude00\t\"x\"", "jobSpec": {"workerPoolSpecs": [{"replicaCount": "1"}]}}}}]}"#;
     config(json);
 }
 
@@ -72,12 +72,18 @@ fn neutral_values_of_later_rules_pass() {
 #[test]
 fn every_launch_kind_is_compiled() {
     let kinds = [
-        ("customJob: {jobSpec: {workerPoolSpecs: []}}", "customJobs"),
-        ("hyperparameterTuningJob: {maxTrialCount: 2}", "hyperparameterTuningJobs"),
-        ("batchPredictionJob: {model: projects/p/locations/l/models/1}", "batchPredictionJobs"),
+        ("customJob: {jobSpec: {workerPoolSpecs: [{replicaCount: '1'}]}}", "customJobs"),
+        (
+            "hyperparameterTuningJob: {maxTrialCount: 2, parallelTrialCount: 1, studySpec: {metrics: [{metricId: m, goal: MAXIMIZE}], parameters: [{parameterId: p, discreteValueSpec: {values: [1]}}]}, trialJobSpec: {workerPoolSpecs: [{replicaCount: '1'}]}}",
+            "hyperparameterTuningJobs",
+        ),
+        (
+            "batchPredictionJob: {model: projects/p/locations/l/models/1, inputConfig: {instancesFormat: jsonl, gcsSource: {uris: [gs://a/b]}}, outputConfig: {predictionsFormat: jsonl, gcsDestination: {outputUriPrefix: gs://a/c}}}",
+            "batchPredictionJobs",
+        ),
     ];
     for (body, _) in kinds {
-        config(&MINIMUM.replace("customJob: {jobSpec: {workerPoolSpecs: []}}", body));
+        config(&MINIMUM.replace("customJob: {jobSpec: {workerPoolSpecs: [{replicaCount: '1'}]}}", body));
     }
     assert!(LaunchKind::PipelineJob.has_client_id() && !LaunchKind::BatchPredictionJob.has_client_id());
 }
@@ -112,7 +118,7 @@ fn a_bad_value_of_a_variable_is_blamed_on_it_and_an_unknown_one_is_only_a_warnin
     let loaded = load("launchgate.yaml", MINIMUM, &Folder::new(), &overrides);
     assert!(loaded.config.is_none());
     let found: Vec<_> = loaded.findings.iter().map(|finding| (finding.code, finding.severity)).collect();
-    assert_eq!(found, [("bad-audience", Severity::Error), ("unknown-variable", Severity::Warning)]);
+    assert_eq!(found, [("unknown-variable", Severity::Warning), ("bad-audience", Severity::Error)]);
     let text = render(MINIMUM, &loaded.findings);
     assert!(text.contains("(set by LAUNCHGATE_SERVICE_AUDIENCE)"), "{text}");
 }
