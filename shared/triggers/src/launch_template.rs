@@ -157,7 +157,7 @@ impl LaunchTemplate {
 
     fn body(&self, values: &Values, scope: &LazyScope, asker: &Asker) -> Result<String, Refusal> {
         let literal =
-            self.body.iter().map(|piece| if let Piece::Json(text) = piece { text.len() } else { 64 });
+            self.body.iter().map(|piece| if let Piece::Json(text) = piece { text.len() } else { 256 });
         let mut body = String::with_capacity(literal.sum());
         for piece in &self.body {
             match piece {

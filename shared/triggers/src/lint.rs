@@ -11,13 +11,14 @@ const NOTICE_DAYS: i64 = 30;
 const DAY_MICROS: i64 = 86_400_000_000;
 
 /// What to look at in a sound file: keys that are over or about to expire (30 days), triggers that match
-/// the same builds, default service accounts, images by tag, branch triggers without `sources`.
+/// the same builds or that no signer can reach, default service accounts, images by tag, branch triggers without `sources`.
 pub fn lint(config: &Config, now: Timestamp) -> Vec<Finding> {
     let mut findings: Vec<Finding> =
         config.signers.iter().filter_map(|signer| expiry(config, signer, now)).collect();
     for (index, trigger) in config.triggers.iter().enumerate() {
         findings.extend(same_match(&config.triggers[..index], trigger));
         findings.extend(signers_at_an_end(config, trigger, now));
+        findings.extend(out_of_reach(config, trigger));
         findings.extend(branch_without_sources(trigger));
         findings.extend(trigger.remarks.iter().cloned());
     }
@@ -67,6 +68,19 @@ fn signers_at_an_end(config: &Config, trigger: &Trigger, now: Timestamp) -> Opti
     all_over.then(|| {
         warning("no-signer-in-force", trigger.place.as_ref(), message, "permit a signer that is in force")
     })
+}
+
+/// A trigger for a pipeline that none of its signers may speak for never launches.
+fn out_of_reach(config: &Config, trigger: &Trigger) -> Option<Finding> {
+    let pipeline = trigger.matching.literal_pipeline.as_deref()?;
+    let speaks = |signer: &Signer| signer.pipelines.as_ref().is_none_or(|list| list.matches(pipeline));
+    let reached = trigger.require.any_of.iter().any(|id| config.signers.get(id).is_some_and(speaks));
+    let message = format!(
+        "no signer that the trigger `{}` permits may speak for the pipeline `{pipeline}`",
+        trigger.name
+    );
+    let fix = "add the pipeline to a signer's `pipelines`, or correct `match.pipeline`";
+    (!reached).then(|| warning("unreachable-trigger", trigger.place.as_ref(), message, fix))
 }
 
 fn same_match(earlier: &[Trigger], trigger: &Trigger) -> Option<Finding> {

@@ -30,6 +30,8 @@ pub(crate) struct Clause {
     pub(crate) fact: FactName,
     pub(crate) rung: &'static str,
     pub(crate) patterns: PatternList,
+    /// As written, for the ladder.
+    pub(crate) text: String,
 }
 
 /// `match.when`, with its text for the ladder.
@@ -81,7 +83,7 @@ impl Match {
             let is_claim = proven.is_none();
             let found = proven.or_else(|| claimed.fact(clause.fact));
             let passed = found.as_deref().is_some_and(|found| clause.patterns.matches(found));
-            let mut rung = rung(clause.rung, passed, clause.patterns.to_string(), found.as_deref());
+            let mut rung = rung(clause.rung, passed, clause.text.clone(), found.as_deref());
             rung.voucher = voucher.filter(|_| found.is_some());
             if passed && is_claim {
                 rung = rung.detail("only claimed: no signer that the trigger permits proves it");

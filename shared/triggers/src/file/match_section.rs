@@ -46,7 +46,10 @@ pub(super) fn read(member: &Member, reads: &mut Vec<Reads>, findings: &mut Findi
             literal_pipeline = literal(list);
         }
         match (&mut clauses, patterns) {
-            (Some(clauses), Some(patterns)) => clauses.push(Clause { fact, rung, patterns }),
+            (Some(clauses), Some(patterns)) => {
+                let text = patterns.to_string();
+                clauses.push(Clause { fact, rung, patterns, text });
+            }
             _ => clauses = None,
         }
     }

@@ -39,3 +39,11 @@ fn an_image_by_tag_is_pointed_out() {
         .replace("      branch: main\n", "");
     assert_eq!(codes(&file, NOW), ["image-by-tag"]);
 }
+
+#[test]
+fn a_trigger_whose_signers_may_not_speak_for_its_pipeline_is_unreachable() {
+    let file = edited("maxAge: 24h", "sources: [webhook]")
+        .replace("[release-key, second-key]", "[release-key]")
+        .replace("pipeline: fraud-train", "pipeline: other");
+    assert_eq!(codes(&file, NOW), ["unreachable-trigger"]);
+}

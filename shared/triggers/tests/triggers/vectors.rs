@@ -1,12 +1,13 @@
 //! The requests that Google's Python SDK sends for the same job, and the launch ids other implementations
 //! compute.
 
+use launchgate_outcome::Outcome;
 use launchgate_statement::{EventDigest, Sha256};
 use launchgate_triggers::{DecideOptions, Overrides, TriggerName, decide, launch_id, load, render};
 use serde_json::{Value, json};
 
 use crate::{
-    an_event::{an_event, published},
+    an_event::{AnEvent, an_event, published},
     the_file::{Folder, vectors},
 };
 
@@ -121,8 +122,23 @@ fn a_planned_request_is_the_one_that_googles_sdk_sends() {
     assert!(compared >= 12, "{compared}");
 }
 
+const PIPELINE_JOBS: &str = "/v1/projects/acme-ml/locations/europe-west1/pipelineJobs";
+
+/// The parameters that would be sent; `None` when the file or the event is refused for them.
+fn sent_parameters(text: &str, folder: &Folder, event: AnEvent) -> Option<Value> {
+    let config = load("launchgate.yaml", text, folder, &Overrides::default()).config?;
+    let decisions = decide(&config, &event.verified(&config), published(), DecideOptions::default());
+    let verdict = &decisions.decisions[0].verdict;
+    let Some(plan) = verdict.plan() else {
+        assert_eq!(verdict.outcome(), Outcome::InvalidParameters, "{verdict:?}");
+        return None;
+    };
+    let body: Value = serde_json::from_str(&plan.request().body).unwrap();
+    Some(body["runtimeConfig"]["parameterValues"].clone())
+}
+
 #[test]
-fn parameters_are_refused_in_the_file_as_the_cases_say() {
+fn parameters_are_refused_in_the_file_and_in_the_event_as_the_cases_say() {
     let data = read(&vectors().join("parameter_cases.json"));
     let mut judged = 0;
     for case in data["cases"].as_array().unwrap() {
@@ -164,18 +180,33 @@ fn parameters_are_refused_in_the_file_as_the_cases_say() {
             runtime["failurePolicy"] = json!(name);
         }
         let name = case.get("display_name").cloned().unwrap_or_else(|| json!("d"));
-        let mut job = json!({"template": template, "displayName": name, "runtimeConfig": runtime});
+        let mut job = json!({"template": template, "displayName": name, "runtimeConfig": &runtime});
         if let Some(labels) = case.get("labels").filter(|labels| !labels.is_null()) {
             job["labels"] = labels.clone();
         }
-        let text = file_with(
-            &json!({"pipelineJob": job}),
-            "/v1/projects/acme-ml/locations/europe-west1/pipelineJobs",
-        );
+        let text = file_with(&json!({"pipelineJob": job}), PIPELINE_JOBS);
         let loaded = load(id, &text, &folder, &Overrides::default());
         let said = render(&text, &loaded.findings);
         assert_eq!(loaded.config.is_some(), expected == "ok", "{id}: expected {expected}\n{said}");
         judged += 1;
+
+        let values = runtime["parameterValues"].as_object().unwrap().clone();
+        if values.is_empty() || values.values().any(Value::is_null) {
+            continue;
+        }
+        let names = values.keys().enumerate();
+        let holes =
+            names.map(|(n, key)| (key.clone(), json!(format!("${{artifact.annotations.value_{n}}}"))));
+        job["runtimeConfig"]["parameterValues"] = Value::Object(holes.collect());
+        let event = values
+            .values()
+            .enumerate()
+            .fold(an_event(), |event, (n, value)| event.annotated(&format!("value_{n}"), value.clone()));
+        let sent = sent_parameters(&file_with(&json!({"pipelineJob": job}), PIPELINE_JOBS), &folder, event);
+        match sent {
+            Some(sent) if expected == "ok" => assert!(same(&sent, &Value::Object(values)), "{id}: {sent}"),
+            sent => assert_eq!(sent.is_some(), expected == "ok", "{id}: expected {expected}"),
+        }
     }
     assert!(judged >= 25, "{judged}");
 }
