@@ -30,8 +30,7 @@ impl Finished {
     }
 
     /// The same, once it ended with 0.
-    #[must_use]
-    pub fn success(self) -> Self {
+    pub fn success(&self) -> &Self {
         assert_eq!(self.code, 0, "{self:?}");
         self
     }
@@ -74,8 +73,16 @@ struct Lines {
 }
 
 impl Service {
-    /// Starts it and waits until it says where it listens.
+    /// Starts it and waits until its log says where it listens.
     pub fn start(command: &mut Command) -> Self {
+        Self::start_when(command, |line| {
+            let line: Value = serde_json::from_str(line).ok()?;
+            (line["message"] == "listening").then(|| line["address"].as_str()?.parse().ok())?
+        })
+    }
+
+    /// Starts it and waits for the line that `address` finds the address in.
+    pub fn start_when(command: &mut Command, address: impl Fn(&str) -> Option<SocketAddr>) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -85,10 +92,7 @@ impl Service {
         let log = Arc::new(Log::default());
         Log::follow(&log, child.stdout.take().unwrap());
         Log::follow(&log, child.stderr.take().unwrap());
-        let address = log.wait(PATIENCE, |line| {
-            let line: Value = serde_json::from_str(line).ok()?;
-            (line["message"] == "listening").then(|| line["address"].as_str()?.parse().ok())?
-        });
+        let address = log.wait(PATIENCE, address);
         let Some(address) = address else {
             let _ = child.kill();
             panic!("{command:?} did not say where it listens:\n{}", log.text());

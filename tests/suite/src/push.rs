@@ -4,7 +4,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use launchgate_statement::Timestamp;
+use reqwest::StatusCode;
 use serde_json::{Value, json};
+
+use crate::{Service, client};
 
 /// This machine's clock.
 pub fn now() -> Timestamp {
@@ -89,4 +92,25 @@ impl Push {
         let metadata = metadata.into_iter().map(|(name, value)| (name.to_owned(), value.clone()));
         (metadata.chain(self.attributes.iter().cloned()).collect(), self.data.clone())
     }
+
+    /// Delivers it wrapped and answers the status.
+    pub async fn deliver(&self, service: &Service) -> StatusCode {
+        post(service, &[], self.wrapped().to_string()).await
+    }
+
+    /// Delivers it unwrapped and answers the status.
+    pub async fn deliver_unwrapped(&self, service: &Service) -> StatusCode {
+        let (headers, body) = self.unwrapped();
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        post(service, &headers, body).await
+    }
+}
+
+/// `POST /pubsub/events` with these headers, each as often as it is given.
+pub async fn post(service: &Service, headers: &[(&str, &str)], body: impl Into<reqwest::Body>) -> StatusCode {
+    let mut request = client().post(service.url("/pubsub/events"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(body).send().await.unwrap().status()
 }

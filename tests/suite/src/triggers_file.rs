@@ -164,7 +164,7 @@ impl Folder {
         Service::start(command.args(["--config", "launchgate.yaml", "--listen", "127.0.0.1:0"]))
     }
 
-    /// Starts the service where the last one listened.
+    /// Starts the service where the last one listened, as a platform that replaces an instance.
     pub fn restart_at(&self, address: std::net::SocketAddr) -> Service {
         let mut command = self.command(Binary::Trigger);
         Service::start(command.args(["--config", "launchgate.yaml", "--listen"]).arg(address.to_string()))

@@ -1,4 +1,17 @@
 //! The product from outside: real binaries, real emulators, strict stand-ins.
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+mod checks;
+mod deliveries;
+mod demo;
+mod explain_is_sent;
 mod harness;
+mod interop;
+mod kill;
+mod lambda;
+mod logs;
+mod probes;
+mod pubsub;
+mod push_auth;
+mod relay;
+mod shutdown;
