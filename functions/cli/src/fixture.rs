@@ -3,16 +3,13 @@
 //! Does not: serve production; everything here is a story about a build that never ran.
 
 use launchgate_engine::{Judgement, judge};
-use launchgate_outcome::{Check, CheckStatus};
+use launchgate_outcome::{Check, CheckStatus, Outcome};
 use launchgate_statement::{Artifact, Build, Envelope, PAYLOAD_TYPE, ProvenanceDraft, Sha256, Timestamp};
 use launchgate_triggers::{Config, DecideOptions};
 use launchgate_trust::{Scheme, SignerKind, SigningKey};
 use serde_json::{Map, Value};
 
 use crate::failure::Failure;
-
-/// How often a story is fitted to the triggers file: each round mends every clause of one trigger.
-const ROUNDS: usize = 4;
 
 /// A build and what it made.
 #[derive(Clone, Debug)]
@@ -90,37 +87,42 @@ impl Story {
         Ok(key.envelope(PAYLOAD_TYPE, &statement).map_err(anyhow::Error::from)?)
     }
 
-    /// Changed until a trigger of the file matches, as far as the nearest misses say how.
+    /// Changed so that a trigger of the file matches, if the misses say how: the first in the file's order
+    /// that would launch, else the first that matches.
     pub(crate) fn fitted_to(
-        mut self,
+        self,
         config: &Config,
         key: &SigningKey,
         now: Timestamp,
     ) -> Result<Self, Failure> {
-        for _ in 0..ROUNDS {
-            let data = self.signed(key)?.to_json();
-            let Judgement::Decided(decided) = judge(config, data.as_bytes(), now, DecideOptions::default())
-            else {
-                break;
-            };
-            let Some((_, clauses)) =
-                decided.decisions.unmatched.first().and_then(|unmatched| unmatched.nearest.first())
-            else {
-                break;
-            };
-            let failed = clauses.iter().filter(|check| check.status == CheckStatus::Failed);
-            // Every clause is mended, not only the first.
-            let mended = failed.filter(|check| self.mend(check)).count();
-            if mended == 0 {
-                break;
+        let Judgement::Decided(decided) = self.judged(config, key, now)? else { return Ok(self) };
+        let Some(unmatched) = decided.decisions.unmatched.first() else { return Ok(self) };
+        let mut misses: Vec<_> = unmatched.nearest.iter().collect();
+        misses.sort_by_key(|(name, _)| config.triggers.iter().position(|trigger| trigger.name == *name));
+        let mut matching = None;
+        for (_, clauses) in misses {
+            let mut story = self.clone();
+            clauses
+                .iter()
+                .filter(|check| check.status == CheckStatus::Failed)
+                .for_each(|check| story.mend(check));
+            match story.judged(config, key, now)?.outcome() {
+                Outcome::Launched => return Ok(story),
+                Outcome::NoMatch => {}
+                _ => matching = matching.or(Some(story)),
             }
         }
-        Ok(self)
+        Ok(matching.unwrap_or(self))
     }
 
-    /// Makes one clause pass; whether that is known how.
-    fn mend(&mut self, clause: &Check) -> bool {
-        let Some(value) = clause.expected.as_deref().and_then(example) else { return false };
+    fn judged(&self, config: &Config, key: &SigningKey, now: Timestamp) -> Result<Judgement, Failure> {
+        let data = self.signed(key)?.to_json();
+        Ok(judge(config, data.as_bytes(), now, DecideOptions::default()))
+    }
+
+    /// Makes one clause pass, where it is known how.
+    fn mend(&mut self, clause: &Check) {
+        let Some(value) = clause.expected.as_deref().and_then(example) else { return };
         match clause.name.as_str() {
             "match.organization" => self.build.organization = Some(value),
             "match.pipeline" => self.build.pipeline = Some(value),
@@ -128,9 +130,8 @@ impl Story {
             "match.tag" => self.build.tag = Some(value),
             "match.step" => self.build.step = Some(value),
             "match.artifact" => self.artifacts.iter_mut().for_each(|artifact| place(artifact, &value)),
-            _ => return false,
+            _ => {}
         }
-        true
     }
 }
 

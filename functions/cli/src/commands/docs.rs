@@ -11,6 +11,7 @@ pub(crate) struct Docs {}
 
 impl Docs {
     pub(crate) fn run(self, output: &Output) -> Result<u8, Failure> {
+        let Self {} = self;
         output.data(&reference())?;
         Ok(0)
     }

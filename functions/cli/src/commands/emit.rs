@@ -3,12 +3,13 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use clap::{ArgGroup, Args};
+use launchgate_buildkite::Job;
 use launchgate_service::Environment;
 use launchgate_statement::{Artifact, Envelope, EventId, PAYLOAD_TYPE};
 use serde_json::json;
 
 use crate::{
-    artifact_arguments::ArtifactArguments, clock, command_line::block_on, failure::Failure, job::Job,
+    artifact_arguments::ArtifactArguments, clock, command_line::block_on, failure::Failure, job,
     output::Output, private_key::KeyArguments, publish::publish, started_on,
 };
 
@@ -47,16 +48,18 @@ impl Emit {
     pub(crate) fn run(self, output: &Output) -> Result<u8, Failure> {
         let environment = Environment::of_process();
         let key = self.key.load()?;
-        let job = Job::of(&environment)?;
+        let current = job::current(&environment)?;
+        // Always there: `current` refuses a job without its id.
+        let id_of_job = current.build.job.clone().unwrap_or_default();
         block_on(async {
             let artifacts = self.artifacts.read(&environment, output).await?;
             if artifacts.is_empty() {
                 return Err(Failure::usage("no artifact: name at least one with --artifact"));
             }
-            let state = self.state.unwrap_or_else(|| started_on::default_path(job.id()));
-            let started_on = started_on::kept(&state, job.id(), clock::now_in_seconds())?;
-            let source = source(&job);
-            let payload = job.statement(artifacts.clone(), Some(started_on))?;
+            let state = self.state.unwrap_or_else(|| started_on::default_path(&id_of_job));
+            let started_on = started_on::kept(&state, &id_of_job, clock::now_in_seconds())?;
+            let source = source(&current);
+            let payload = job::statement(current, artifacts.clone(), Some(started_on))?;
             let envelope = key.envelope(PAYLOAD_TYPE, &payload).map_err(anyhow::Error::from)?;
             check_size(&envelope)?;
             let id = envelope.event_digest().id();

@@ -14,6 +14,7 @@ pub(crate) struct Schema {}
 
 impl Schema {
     pub(crate) fn run(self, output: &Output) -> Result<u8, Failure> {
+        let Self {} = self;
         output.data(launchgate_triggers::json_schema())?;
         Ok(0)
     }

@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Longest wait for the service's answer; it calls Vertex AI before it answers.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Bytes shown of an answer's body.
 const ANSWER_SHOWN: usize = 300;
@@ -87,10 +87,11 @@ enum Fixture {
 impl Send {
     pub(crate) fn run(self, output: &Output) -> Result<u8, Failure> {
         let deliveries = self.deliveries()?;
+        let subscription = self.subscription();
         block_on(async {
             let mut worst = 0;
             for (data, published) in deliveries {
-                let delivery = Delivery::to(&self.to, data, published, self.subscription());
+                let delivery = Delivery::to(&self.to, &data, published, subscription.as_deref());
                 let answer = delivery.send().await?;
                 said(output, &delivery, &answer)?;
                 worst = worst.max(answer.exit_code());
@@ -169,10 +170,10 @@ pub(crate) struct Answer {
 }
 
 impl Delivery {
-    pub(crate) fn to(url: &str, data: Vec<u8>, published: Timestamp, subscription: Option<String>) -> Self {
+    pub(crate) fn to(url: &str, data: &[u8], published: Timestamp, subscription: Option<&str>) -> Self {
         let message_id = message_id();
-        let event = Envelope::parse(&data).ok().map(|envelope| envelope.event_digest().id());
-        let body = wrapped(&data, &message_id, published, subscription.as_deref(), &BTreeMap::new());
+        let event = Envelope::parse(data).ok().map(|envelope| envelope.event_digest().id());
+        let body = wrapped(data, &message_id, published, subscription, &BTreeMap::new());
         Self { url: url.to_owned(), message_id, event, body }
     }
 

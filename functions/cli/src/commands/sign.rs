@@ -1,6 +1,6 @@
 //! `launchgate sign`: an envelope on stdout, nothing published.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use launchgate_service::Environment;
@@ -8,7 +8,7 @@ use launchgate_statement::{Envelope, PAYLOAD_TYPE, Statement};
 
 use crate::{
     artifact_arguments::ArtifactArguments, clock, command_line::block_on, event_source::read_bounded,
-    failure::Failure, job::Job, output::Output, private_key::KeyArguments,
+    failure::Failure, job, output::Output, private_key::KeyArguments,
 };
 
 #[derive(Debug, Args)]
@@ -35,14 +35,13 @@ pub(crate) struct Sign {
 impl Sign {
     pub(crate) fn run(self, output: &Output) -> Result<u8, Failure> {
         let key = self.key.load()?;
-        let (payload, earlier) = match &self.statement {
-            Some(path) => given(path)?,
-            None => {
-                let environment = Environment::of_process();
-                let job = Job::of(&environment)?;
-                let artifacts = block_on(self.artifacts.read(&environment, output))?;
-                (job.statement(artifacts, Some(clock::now_in_seconds()))?, Vec::new())
-            }
+        let (payload, earlier) = if let Some(path) = &self.statement {
+            given(path)?
+        } else {
+            let environment = Environment::of_process();
+            let current = job::current(&environment)?;
+            let artifacts = block_on(self.artifacts.read(&environment, output))?;
+            (job::statement(current, artifacts, Some(clock::now_in_seconds()))?, Vec::new())
         };
         let mut envelope = key.envelope(PAYLOAD_TYPE, &payload).map_err(anyhow::Error::from)?;
         envelope.signatures.splice(0..0, earlier);
@@ -52,7 +51,7 @@ impl Sign {
 }
 
 /// The payload to sign and the signatures it has already.
-fn given(path: &PathBuf) -> Result<(Vec<u8>, Vec<launchgate_statement::Signature>), Failure> {
+fn given(path: &Path) -> Result<(Vec<u8>, Vec<launchgate_statement::Signature>), Failure> {
     let bytes = read_bounded(path)?;
     let (payload, earlier) = match Envelope::parse(&bytes) {
         Ok(envelope) if envelope.payload_type == PAYLOAD_TYPE => (envelope.payload, envelope.signatures),

@@ -10,6 +10,7 @@ pub(crate) struct Version {}
 
 impl Version {
     pub(crate) fn run(self, output: &Output) -> Result<u8, Failure> {
+        let Self {} = self;
         let version = env!("CARGO_PKG_VERSION");
         if output.is_json() {
             output.json(&json!({ "name": "launchgate", "version": version }))?;

@@ -1,7 +1,7 @@
 //! The events of the demo and what each must come to.
 
 use launchgate_outcome::{Outcome, Reason};
-use launchgate_statement::{Artifact, Timestamp};
+use launchgate_statement::{Envelope, Timestamp};
 
 use super::stage::Stage;
 use crate::{
@@ -28,116 +28,87 @@ pub(super) struct Scene {
 
 /// The cast, in order of appearance.
 pub(super) fn scenes(stage: &Stage) -> Result<Vec<Scene>, Failure> {
-    let now = clock::now_in_seconds();
+    let mut cast = Cast { published: clock::now_in_seconds(), scenes: Vec::new() };
     let [model, features] = &stage.artifacts;
     let release = &stage.release;
-    let scene = |name, title, data: Vec<u8>, outcome, reason, runs| Scene {
-        name,
-        title,
-        data,
-        published: now,
-        outcome,
-        reason,
-        runs,
-    };
-    let story = |pipeline: &str, number: u64| build(pipeline, number, model, now);
+    let story =
+        |pipeline: &str, number: u64| Story::new("acme", pipeline, number, model.clone(), cast.published);
+    let train = |number: u64| story("fraud-train", number);
 
-    let good = story("fraud-train", 101).signed(release)?;
-    let tampered = tampered(&story("fraud-train", 102).signed(release)?);
-    Ok(vec![
-        scene("good", "signed by the release key", good.to_json().into_bytes(), Outcome::Launched, None, 1),
-        scene("again", "the same event again", good.to_json().into_bytes(), Outcome::Duplicate, None, 0),
-        scene(
-            "tampered",
-            "payload changed after signing",
-            tampered.to_json().into_bytes(),
-            Outcome::RejectedSignature,
-            Some(Reason::UnknownSigner),
-            0,
-        ),
-        scene(
-            "wrong-key",
-            "signed by a stranger's key",
-            story("fraud-train", 103).signed(&strangers_key()?)?.to_json().into_bytes(),
-            Outcome::RejectedSignature,
-            Some(Reason::UnknownSigner),
-            0,
-        ),
-        scene(
-            "wrong-pipeline",
-            "a pipeline the key may not speak for",
-            story("payments-train", 104).signed(release)?.to_json().into_bytes(),
-            Outcome::RejectedSignature,
-            Some(Reason::PipelineNotAllowed),
-            0,
-        ),
-        scene(
-            "retired-key",
-            "signed by a key that ran out in 2020",
-            story("fraud-train", 105).signed(&stage.retired)?.to_json().into_bytes(),
-            Outcome::RejectedSignature,
-            Some(Reason::SignerExpired),
-            0,
-        ),
-        scene(
-            "expired",
-            "a build of last month",
-            story("fraud-train", 106).days_old(31).signed(release)?.to_json().into_bytes(),
-            Outcome::DeniedPolicy,
-            Some(Reason::TooOld),
-            0,
-        ),
-        scene(
-            "no-match",
-            "a build of a feature branch",
-            story("fraud-train", 107).on_branch("try-adam").signed(release)?.to_json().into_bytes(),
-            Outcome::NoMatch,
-            Some(Reason::NoTriggerMatches),
-            0,
-        ),
-        scene(
-            "bad-parameters",
-            "epochs is a word, not a number",
-            story("fraud-train", 108).annotated("epochs", "three").signed(release)?.to_json().into_bytes(),
-            Outcome::InvalidParameters,
-            Some(Reason::ParameterType),
-            0,
-        ),
-        scene(
-            "two-artifacts",
-            "two artifacts in one event",
-            story("fraud-train", 109).with(features.clone()).signed(release)?.to_json().into_bytes(),
-            Outcome::Launched,
-            None,
-            2,
-        ),
-        scene(
-            "refused-by-vertex",
-            "Vertex AI refuses: no actAs on the service account",
-            story("fraud-restricted", 110).signed(release)?.to_json().into_bytes(),
-            Outcome::FailedLaunch,
-            Some(Reason::ActAsDenied),
-            0,
-        ),
-        scene(
-            "observed",
-            "a trigger that only observes",
-            story("fraud-score", 111).signed(release)?.to_json().into_bytes(),
-            Outcome::Observed,
-            None,
-            0,
-        ),
-        scene(
-            "not-an-event",
-            "something that is no event",
-            br#"{"hello": "world"}"#.to_vec(),
-            Outcome::RejectedMalformed,
-            Some(Reason::EnvelopeShape),
-            0,
-        ),
-    ])
+    let good = train(101).signed(release)?;
+    let forged = tampered(&train(102).signed(release)?);
+    let by_a_stranger = train(103).signed(&strangers_key()?)?;
+    let elsewhere = story("payments-train", 104).signed(release)?;
+    let by_a_retired_key = train(105).signed(&stage.retired)?;
+    let last_months = train(106).days_old(31).signed(release)?;
+    let of_a_branch = train(107).on_branch("try-adam").signed(release)?;
+    let wordy = train(108).annotated("epochs", "three").signed(release)?;
+    let twofold = train(109).with(features.clone()).signed(release)?;
+    let restricted = story("fraud-restricted", 110).signed(release)?;
+    let observed = story("fraud-score", 111).signed(release)?;
+
+    cast.launches("good", "signed by the release key", &good, 1);
+    cast.ends("again", "the same event again", &good, Outcome::Duplicate);
+    cast.fails("tampered", "payload changed after signing", &forged, Reason::UnknownSigner);
+    cast.fails("wrong-key", "signed by a stranger's key", &by_a_stranger, Reason::UnknownSigner);
+    cast.fails(
+        "wrong-pipeline",
+        "a pipeline the key may not speak for",
+        &elsewhere,
+        Reason::PipelineNotAllowed,
+    );
+    cast.fails(
+        "retired-key",
+        "signed by a key that ran out in 2020",
+        &by_a_retired_key,
+        Reason::SignerExpired,
+    );
+    cast.fails("expired", "a build of last month", &last_months, Reason::TooOld);
+    cast.fails("no-match", "a build of a feature branch", &of_a_branch, Reason::NoTriggerMatches);
+    cast.fails("bad-parameters", "epochs is a word, not a number", &wordy, Reason::ParameterType);
+    cast.launches("two-artifacts", "two artifacts in one event", &twofold, 2);
+    cast.fails("refused-by-vertex", "Vertex AI refuses: no actAs", &restricted, Reason::ActAsDenied);
+    cast.ends("observed", "a trigger that only observes", &observed, Outcome::Observed);
+    cast.is_no_event(
+        "not-an-event",
+        "something that is no event",
+        br#"{"hello": "world"}"#,
+        Reason::EnvelopeShape,
+    );
+    Ok(cast.scenes)
 }
 
-fn build(pipeline: &str, number: u64, artifact: &Artifact, now: Timestamp) -> Story {
-    Story::new("acme", pipeline, number, artifact.clone(), now)
+/// Scenes as they are written down, all delivered at one instant.
+struct Cast {
+    published: Timestamp,
+    scenes: Vec<Scene>,
+}
+
+impl Cast {
+    fn launches(&mut self, name: &'static str, title: &'static str, envelope: &Envelope, runs: usize) {
+        self.add(name, title, envelope.to_json().into_bytes(), (Outcome::Launched, None, runs));
+    }
+
+    fn ends(&mut self, name: &'static str, title: &'static str, envelope: &Envelope, outcome: Outcome) {
+        self.add(name, title, envelope.to_json().into_bytes(), (outcome, None, 0));
+    }
+
+    fn fails(&mut self, name: &'static str, title: &'static str, envelope: &Envelope, reason: Reason) {
+        self.is_no_event(name, title, envelope.to_json().as_bytes(), reason);
+    }
+
+    fn is_no_event(&mut self, name: &'static str, title: &'static str, data: &[u8], reason: Reason) {
+        self.add(name, title, data.to_vec(), (reason.outcome(), Some(reason), 0));
+    }
+
+    fn add(
+        &mut self,
+        name: &'static str,
+        title: &'static str,
+        data: Vec<u8>,
+        expected: (Outcome, Option<Reason>, usize),
+    ) {
+        let (outcome, reason, runs) = expected;
+        self.scenes.push(Scene { name, title, data, published: self.published, outcome, reason, runs });
+    }
 }

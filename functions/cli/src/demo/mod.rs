@@ -28,7 +28,7 @@ pub(crate) async fn play(keep: Option<u16>, output: &Output) -> Result<u8, Failu
     if output.is_json() {
         output.json(&report.json())?;
     } else {
-        output.data(&report.rendered(&stage, output.paint)?)?;
+        output.data(&report.rendered(&stage, output.paint))?;
     }
     if keep.is_some() {
         stage.save_events(&report.played)?;
@@ -46,7 +46,7 @@ struct Played {
 }
 
 async fn perform(stage: &Stage, scene: Scene) -> Result<Played, Failure> {
-    let delivery = Delivery::to(&stage.events_url(), scene.data.clone(), scene.published, None);
+    let delivery = Delivery::to(&stage.events_url(), &scene.data, scene.published, None);
     let answer = delivery.send().await?;
     let record = record::read(stage.ledger(), &delivery, answer.status).await?;
     Ok(Played { scene, record })

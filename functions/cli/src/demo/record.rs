@@ -39,17 +39,14 @@ pub(super) async fn read(ledger: &dyn Ledger, delivery: &Delivery, http: u16) ->
             }
         }
     };
-    match tokio::time::timeout(PATIENCE, looking).await {
-        Ok(record) => record.map_err(Failure::Internal),
-        Err(_) => {
-            let message = format!(
-                "message {} (HTTP {http}) has no final record after {} s",
-                delivery.message_id,
-                PATIENCE.as_secs()
-            );
-            Err(Failure::Internal(anyhow::Error::msg(message)))
-        }
+    if let Ok(record) = tokio::time::timeout(PATIENCE, looking).await {
+        return record.map_err(Failure::Internal);
     }
+    let message = &delivery.message_id;
+    let waited = PATIENCE.as_secs();
+    Err(Failure::Internal(anyhow::anyhow!(
+        "message {message} (HTTP {http}) has no final record after {waited} s"
+    )))
 }
 
 async fn look(ledger: &dyn Ledger, delivery: &Delivery, http: u16) -> anyhow::Result<Option<Record>> {

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use super::{Played, comparison::Comparison, stage::Stage};
 use crate::{
     commands::explain::Explanation,
-    failure::Failure,
     output::{Paint, indented, line, lines},
 };
 
@@ -63,7 +62,7 @@ impl Report {
         })
     }
 
-    pub(super) fn rendered(&self, stage: &Stage, paint: Paint) -> Result<String, Failure> {
+    pub(super) fn rendered(&self, stage: &Stage, paint: Paint) -> String {
         let mut text = table(&self.played, paint);
         text.push_str(&format!(
             "\n{} requests reached the stand-in, each byte for byte what `launchgate explain` prints.\n",
@@ -98,7 +97,7 @@ impl Report {
                 indented(&problems.join("\n"), 2)
             ));
         }
-        Ok(text)
+        text
     }
 
     fn problems(&self) -> Vec<String> {

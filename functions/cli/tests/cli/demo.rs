@@ -36,3 +36,16 @@ fn the_table_names_outcome_reason_and_run_and_a_refusal_is_explained() {
     assert!(ran.stdout.contains("✗ require.maxAge"), "{}", ran.stdout);
     assert_eq!(ran.stderr, "");
 }
+
+#[test]
+fn the_demos_triggers_file_is_one_to_copy_from() {
+    let folder = Folder::new();
+    folder.run(&["keygen", "--out", "keys/retired"]).ok();
+    folder.write("launchgate.yaml", include_str!("../../src/demo/launchgate.yaml"));
+
+    let lint = folder.run(&["lint", "--output", "json"]).ok().json();
+    let codes: Vec<_> =
+        lint.as_array().unwrap().iter().map(|finding| finding["code"].as_str().unwrap()).collect();
+
+    assert_eq!(codes, ["key-expired"], "the retired key is there on purpose");
+}

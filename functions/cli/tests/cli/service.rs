@@ -40,20 +40,20 @@ fn a_fixture_is_sent_recorded_listed_and_replayed() {
     let folder = Folder::new();
     assert_eq!(folder.run(&["events", "list"]).code, 2, "no ledger yet");
     let serving = Serving::start(&folder, &vertex);
-    let send = |fixture: &str| {
+    let deliver = |fixture: &str| {
         let key =
             ["--key", "keys/release.key", "--set", "epochs=3", "--to", &serving.events, "--output", "json"];
         folder.run(&[&["send", "--fixture", fixture] as &[_], &key].concat()).ok()
     };
 
-    let sent = send("good").json();
+    let sent = deliver("good").json();
     let event = sent["event"].as_str().unwrap();
     assert_eq!(sent["status"], 204);
     runtime.block_on(vertex.wait_jobs(1));
-    send("tampered");
-    send("wrong-signer");
-    send("wrong-claims");
-    send("expired");
+    deliver("tampered");
+    deliver("wrong-signer");
+    deliver("wrong-claims");
+    deliver("expired");
 
     // The launched mark may ride a few milliseconds; the sends above have taken its commit along.
     let list = folder.run(&["events", "list", "--output", "json"]).ok().json();
@@ -83,6 +83,22 @@ fn a_fixture_is_sent_recorded_listed_and_replayed() {
     assert_eq!(forced.code, 0, "{forced:?}");
     assert_eq!(vertex.job_count(), 2);
     assert_eq!(folder.run(&["replay", event, "--force"]).code, 2, "a forced replay needs its reason");
+}
+
+#[test]
+fn a_good_fixture_launches_under_the_demos_own_triggers_file() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let vertex = runtime.block_on(VertexStandin::start(VertexOptions::default())).unwrap();
+    let folder = Folder::new();
+    folder.run(&["keygen", "--out", "keys/retired"]).ok();
+    folder.write("launchgate.yaml", include_str!("../../src/demo/launchgate.yaml"));
+    let serving = Serving::start(&folder, &vertex);
+
+    let set = ["--set", "epochs=3", "--set", "dataset=2026-12"];
+    let arguments = ["send", "--fixture", "replayed", "--key", "keys/release.key", "--to", &serving.events];
+    folder.run(&[&arguments as &[_], &set].concat()).ok();
+
+    assert_eq!(vertex.job_count(), 1);
 }
 
 #[test]
