@@ -55,13 +55,20 @@ fn reader(environment: &Environment) -> Result<ArtifactReader, Failure> {
     Ok(ArtifactReader::new(endpoints, &CredentialSettings::from_variables(variables)))
 }
 
-/// What a mistake of Google's side means for the command.
+/// What a mistake of Google's side means for the command: whether the same one may work later.
 pub(crate) fn failed(error: &GoogleError) -> Failure {
+    let message = error.to_string();
     match error {
-        GoogleError::Unreachable { .. } | GoogleError::Publish { .. } => {
-            Failure::Transient(error.to_string())
+        GoogleError::Unreachable { .. } | GoogleError::Refused { status: 429 | 500..=599, .. } => {
+            Failure::Transient(message)
         }
-        GoogleError::Refused { status: 429 | 500..=599, .. } => Failure::Transient(error.to_string()),
-        _ => Failure::usage(error.to_string()),
+        GoogleError::Publish { cause, .. } if !is_final(cause) => Failure::Transient(message),
+        _ => Failure::Usage(message),
     }
+}
+
+/// Answers of Pub/Sub that waiting does not change; they begin with their code.
+fn is_final(cause: &str) -> bool {
+    const FINAL: [&str; 4] = ["PERMISSION_DENIED", "NOT_FOUND", "INVALID_ARGUMENT", "UNAUTHENTICATED"];
+    FINAL.iter().any(|code| cause.starts_with(code))
 }

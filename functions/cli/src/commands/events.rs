@@ -260,10 +260,12 @@ fn decision_shown(decision: &DecisionRecord, paint: Paint) -> String {
 fn receipt_shown(receipt: &ReceiptRecord, paint: Paint) -> String {
     let at = receipt.publish_time.map_or_else(|| "no publish time".to_owned(), |at| at.to_string());
     let outcome = paint.outcome(receipt.outcome);
+    // At admission a launch is still `interrupted`, should its holder die; that is no reason of the delivery.
+    let reason = receipt.reason.filter(|reason| reason.outcome() == receipt.outcome);
     format!(
         "  {at}  message {}  by {}  {outcome}{}\n",
         line(&receipt.message_id),
         line(&receipt.sender),
-        why(receipt.reason)
+        why(reason)
     )
 }

@@ -29,13 +29,13 @@ pub(super) struct Record {
     pub(super) runs: Vec<String>,
 }
 
-/// Reads the record of a delivery that was answered; waits until nothing of it is open.
+/// Reads the record of a delivery that was answered; waits until none of its decisions is open.
 pub(super) async fn read(ledger: &dyn Ledger, delivery: &Delivery, http: u16) -> Result<Record, Failure> {
     let looking = async {
         loop {
             match look(ledger, delivery, http).await? {
-                Some(record) if !record.outcome.is_open() => return Ok(record),
-                _ => tokio::time::sleep(LOOK_EVERY).await,
+                Some(record) => return Ok(record),
+                None => tokio::time::sleep(LOOK_EVERY).await,
             }
         }
     };
@@ -53,7 +53,9 @@ async fn look(ledger: &dyn Ledger, delivery: &Delivery, http: u16) -> anyhow::Re
     if let Some(id) = &delivery.event
         && let Some(stored) = ledger.event(id).await?
     {
-        return of_event(&stored, delivery, http).map(Some);
+        // The event counts as launched from its first run on; the others may still be under way.
+        let is_open = stored.decisions.iter().any(|decision| decision.outcome.is_open());
+        return if is_open { Ok(None) } else { of_event(&stored, delivery, http).map(Some) };
     }
     let filter = EventFilter { limit: 100, ..EventFilter::default() };
     let page = ledger.events(filter).await?;

@@ -10,4 +10,5 @@ mod init;
 mod keys;
 mod lint;
 mod reference;
+mod remote;
 mod service;
