@@ -15,7 +15,7 @@ run: ## the demo, with its service kept up to play with
 	$(LAUNCHGATE) demo --keep
 
 test: fmt-check lint deny bins ## formatting, lints, dependencies and every test
-	$(CARGO) test --workspace --locked
+	LAUNCHGATE_PREBUILT=1 $(CARGO) test --workspace --locked
 
 fmt: ## format the code
 	$(CARGO) fmt --all

@@ -29,17 +29,20 @@ struct Request {
     body: Box<RawValue>,
 }
 
+/// Method, path, query and the bytes of the body.
+type Call = (String, String, BTreeMap<String, String>, Vec<u8>);
+
 impl Request {
-    fn comparable(self) -> (String, String, BTreeMap<String, String>, Vec<u8>) {
+    fn call(self) -> Call {
         (self.method, self.path, self.query, self.body.get().as_bytes().to_vec())
     }
 }
 
 /// The requests of the decisions that would launch, out of what `explain --output json` printed.
-fn explained(stdout: &str) -> Vec<(String, String, BTreeMap<String, String>, Vec<u8>)> {
+fn explained(stdout: &str) -> Vec<Call> {
     let explained: Explained = serde_json::from_str(stdout).unwrap();
     let launched = explained.decisions.into_iter().filter(|decision| decision.outcome == "launched");
-    launched.filter_map(|decision| decision.request).map(Request::comparable).collect()
+    launched.filter_map(|decision| decision.request).map(Request::call).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use launchgate_suite::{Folder, Python, a_key, an_event, skip};
+use launchgate_suite::{Folder, Python, a_key, a_pipeline_job, an_event, skip};
 use serde_json::json;
 
 const SCHEMES: [&str; 5] = ["ed25519", "ecdsa-p256", "ecdsa-p384", "rsa-pss-sha256", "rsa-pkcs1v15-sha256"];
@@ -23,7 +23,9 @@ fn peer() -> PathBuf {
 
 /// A folder whose only signer is `peer`, with the peer's key pair in it.
 fn a_folder_trusting_the_peer(python: &Python, scheme: &str) -> Folder {
-    let folder = Folder::trusting(&a_key()).set("/signers", json!([])).triggers(Vec::new());
+    let mut trigger = a_pipeline_job("retrain");
+    trigger["require"]["signers"]["anyOf"] = json!(["peer"]);
+    let folder = Folder::trusting(&a_key()).set("/signers", json!([])).triggers(vec![trigger]);
     let path = |name: &str| folder.path().join(name).into_os_string();
     python.run(&peer(), &["key".into(), scheme.into(), path("peer.key"), path("peer.pem")]).success();
     let public = std::fs::read_to_string(folder.path().join("peer.pem")).unwrap();
