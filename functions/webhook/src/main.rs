@@ -2,7 +2,9 @@
 
 use std::{net::SocketAddr, process::ExitCode};
 
-use launchgate_service::{Environment, LogFormat, RelayService, init_logs, install_crypto, listen, terminated};
+use launchgate_service::{
+    Environment, LogFormat, RelayService, init_logs, install_crypto, listen, terminated,
+};
 
 const USAGE: &str = "usage: launchgate-webhook [--listen ADDRESS:PORT]
   --listen ADDR               where to listen (default 0.0.0.0:$PORT, else 0.0.0.0:8080)
@@ -31,7 +33,11 @@ async fn run() -> anyhow::Result<()> {
             _ => anyhow::bail!("{USAGE}"),
         }
     }
-    init_logs(LogFormat::CloudLogging, environment.get("LAUNCHGATE_LOG"), environment.get("GOOGLE_CLOUD_PROJECT"));
+    init_logs(
+        LogFormat::CloudLogging,
+        environment.get("LAUNCHGATE_LOG"),
+        environment.get("GOOGLE_CLOUD_PROJECT"),
+    );
     let service = RelayService::start(&environment).map_err(anyhow::Error::msg)?;
     let address: SocketAddr = address.parse().map_err(|error| anyhow::anyhow!("{address}: {error}"))?;
     let listener = listen(address).await?;

@@ -208,7 +208,9 @@ impl Gate {
         }
         let records: Vec<_> =
             decisions.decisions.into_iter().map(|decision| self.decision_record(&event, decision)).collect();
+        // `interrupted` is what an intent is until more is recorded; the delivery itself was not.
         let reason = summed(&records).map_or(Some(Reason::NoTriggerMatches), |(_, reason)| reason);
+        let reason = reason.filter(|reason| *reason != Reason::Interrupted);
         let admission = Admission {
             receipt: ReceiptRecord { outcome, reason, event: Some(id.clone()), ..receipt_record(receipt) },
             event: EventRecord {

@@ -1,6 +1,6 @@
 //! Deciding a recorded event again, because an operator asked for it.
 
-use launchgate_outcome::Outcome;
+use launchgate_outcome::{CheckStatus, Outcome};
 use launchgate_statement::EventId;
 use launchgate_triggers::DecideOptions;
 
@@ -52,7 +52,7 @@ impl Gate {
         };
         let by = format!("command {} by {}: {}", command.id.0, command.command.by, command.command.why);
         let ordinal = if force { forced_ordinal(&stored, &by) } else { 0 };
-        let options = DecideOptions { ordinal, max_age_met: true };
+        let options = DecideOptions { ordinal, max_age_met: age_was_met(&stored) };
         let decided = match judge(self.config(), &stored.event.data, stored.event.first_published, options) {
             Judgement::Rejected(rejection) => {
                 let refusal = rejection.refusal;
@@ -100,6 +100,18 @@ impl Gate {
         }
         Ok(said.join("; "))
     }
+}
+
+/// Whether every decision recorded for the event found it young enough. Where one did not get as far as
+/// asking, the replay asks, against the first publish time: waiting for a replay makes no event older.
+fn age_was_met(stored: &StoredEvent) -> bool {
+    let met = |decision: &DecisionRecord| {
+        let mut rungs = decision.checks.iter();
+        rungs.any(|rung| {
+            rung.name == "require.maxAge" && matches!(rung.status, CheckStatus::Passed | CheckStatus::Skipped)
+        })
+    };
+    !stored.decisions.is_empty() && stored.decisions.iter().all(met)
 }
 
 /// The next ordinal of the event; the same one again when this very command was cut off after deciding.

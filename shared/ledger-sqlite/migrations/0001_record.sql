@@ -23,7 +23,8 @@ CREATE TABLE receipts (
     checks        TEXT NOT NULL,
     body          BLOB NOT NULL
 ) STRICT;
-CREATE INDEX receipts_of_event ON receipts (event) WHERE event IS NOT NULL;
+-- The later deliveries of an event; its first one has the event's own seq and needs no entry.
+CREATE INDEX receipts_of_event ON receipts (event) WHERE event <> seq;
 
 -- One row for each distinct statement. Its seq is that of its first receipt, so that one number orders
 -- events and rejected deliveries in one listing.
@@ -72,8 +73,8 @@ CREATE TABLE decisions (
     changed          INTEGER NOT NULL,
     failure_told     INTEGER NOT NULL
 ) STRICT;
--- Covers the filters of the listing, so that a search through all events reads no plans.
-CREATE INDEX decisions_of_event ON decisions (event, outcome, trigger_name);
+-- On nothing that changes: a launched mark touches the row's own page and no other.
+CREATE INDEX decisions_of_event ON decisions (event);
 CREATE INDEX decisions_due ON decisions (due_at) WHERE open = 1;
 CREATE INDEX decisions_untold ON decisions (changed) WHERE outcome = 'failed_launch' AND failure_told = 0;
 

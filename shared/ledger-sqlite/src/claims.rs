@@ -134,9 +134,11 @@ impl ProgressRow {
                    changed = :now, failure_told = 0, \
                    unanswered_since = CASE :unanswered WHEN 0 THEN NULL WHEN 1 THEN unanswered_since \
                      ELSE iif(unanswered_since < claimed_at, unanswered_since, NULL) END, \
-                   attempts = iif(:attempt IS NULL, attempts, json_insert( \
-                     iif(json_array_length(attempts) >= 50, json_remove(attempts, '$[0]'), attempts), \
-                     '$[#]', json(:attempt))), \
+                   attempts = CASE WHEN :attempt IS NULL THEN attempts \
+                     WHEN attempt_count = 0 THEN '[' || :attempt || ']' \
+                     ELSE json_insert( \
+                       iif(json_array_length(attempts) >= 50, json_remove(attempts, '$[0]'), attempts), \
+                       '$[#]', json(:attempt)) END, \
                    attempt_count = attempt_count + (:attempt IS NOT NULL) \
                    WHERE launch_id = :launch_id AND fence = :fence AND recorded_fence < fence";
         let written = db.prepare_cached(sql)?.execute(named_params! {

@@ -129,7 +129,7 @@ fn summary(db: &Connection, line: Line) -> Result<EventSummary, Fault> {
         None => summary.outcome = Outcome::NoMatch,
     }
     let count = db
-        .prepare_cached("SELECT count(*) FROM receipts WHERE event = ?1")?
+        .prepare_cached("SELECT 1 + count(*) FROM receipts WHERE event = ?1 AND event <> seq")?
         .query_row([line.seq], |row| row.get::<_, i64>(0))?;
     summary.receipts = u64::try_from(count).unwrap_or(0);
     Ok(summary)

@@ -99,7 +99,9 @@ impl ReceiptRow {
 
 /// The deliveries of an event, oldest first.
 pub(crate) fn receipts_of(db: &Connection, event: i64, id: &EventId) -> Result<Vec<ReceiptRecord>, Fault> {
-    let mut statement = db.prepare_cached("SELECT * FROM receipts WHERE event = ?1 ORDER BY seq")?;
+    let sql = "SELECT * FROM receipts WHERE seq = ?1 \
+               UNION ALL SELECT * FROM receipts WHERE event = ?1 AND event <> seq ORDER BY seq";
+    let mut statement = db.prepare_cached(sql)?;
     let rows = statement.query_map([event], |row| receipt(row, id))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

@@ -9,7 +9,10 @@ pub struct Environment(BTreeMap<String, String>);
 impl Environment {
     /// This process's variables; names or values that are not UTF-8 are left out.
     pub fn of_process() -> Self {
-        Self::from_vars(std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))))
+        Self::from_vars(
+            std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+        )
     }
 
     /// From pairs, for tests and for commands that run a service inside.

@@ -7,7 +7,9 @@ use launchgate_engine::{
     Gate, GateParts,
     ports::{Failures, Ledger, NoFailureTopic},
 };
-use launchgate_google::{CredentialSettings, Endpoints, FailureTopic, Freshness, GoogleCerts, PubSub, VertexClient};
+use launchgate_google::{
+    CredentialSettings, Endpoints, FailureTopic, Freshness, GoogleCerts, PubSub, VertexClient,
+};
 use launchgate_ledger_sqlite::{Options, SqliteLedger};
 use launchgate_triggers::{Config, LedgerChoice, PushAuth, Route};
 use tokio::{net::TcpListener, sync::watch};
@@ -33,15 +35,23 @@ pub struct GateService {
 ///
 /// # Errors
 /// A sentence for people when the file names no ledger, the disk forgets, or the database cannot be opened.
-pub fn open_ledger(config: &Config, folder: &Path, environment: &Environment) -> Result<Arc<dyn Ledger>, String> {
+pub fn open_ledger(
+    config: &Config,
+    folder: &Path,
+    environment: &Environment,
+) -> Result<Arc<dyn Ledger>, String> {
     match &config.ledger {
-        None => Err("the triggers file has no `ledger`; add `ledger: { sqlite: ./data/launchgate.db }`".to_owned()),
+        None => {
+            Err("the triggers file has no `ledger`; add `ledger: { sqlite: ./data/launchgate.db }`"
+                .to_owned())
+        }
         Some(LedgerChoice::Sqlite { path, ephemeral_disk_allowed }) => {
             let options = Options {
                 ephemeral_disk_allowed: *ephemeral_disk_allowed,
                 on_ephemeral_platform: environment.has_ephemeral_disk(),
             };
-            let ledger = SqliteLedger::open(&folder.join(path), options).map_err(|error| error.to_string())?;
+            let ledger =
+                SqliteLedger::open(&folder.join(path), options).map_err(|error| error.to_string())?;
             Ok(Arc::new(ledger))
         }
     }
@@ -54,22 +64,27 @@ impl GateService {
     /// A sentence for people when `ingress.events` or `ledger` is missing or a part cannot be made.
     pub fn start(config: Arc<Config>, folder: &Path, environment: &Environment) -> Result<Self, String> {
         let events = config.ingress.events.clone();
-        let events = events.ok_or("the triggers file has no `ingress.events`; the service would accept nobody")?;
-        let endpoints = Endpoints::from_variables(environment.variables()).map_err(|error| error.to_string())?;
+        let events =
+            events.ok_or("the triggers file has no `ingress.events`; the service would accept nobody")?;
+        let endpoints =
+            Endpoints::from_variables(environment.variables()).map_err(|error| error.to_string())?;
         let mut warnings: Vec<String> = endpoints.overrides().iter().map(ToString::to_string).collect();
         let settings = CredentialSettings::from_variables(environment.variables());
         warnings.extend(disk_warning(&config, environment));
         let ledger = open_ledger(&config, folder, environment)?;
         let timeout = Duration::from_secs(u64::from(config.vertex.call_timeout_seconds));
-        let vertex = VertexClient::new(endpoints.clone(), settings.clone(), timeout).map_err(|error| error.to_string())?;
+        let vertex = VertexClient::new(endpoints.clone(), settings.clone(), timeout)
+            .map_err(|error| error.to_string())?;
         warnings.extend(vertex.warnings());
         let failures: Arc<dyn Failures> = match &config.failures {
-            Some(failures) => {
-                Arc::new(FailureTopic::new(Arc::new(PubSub::new(endpoints.clone(), settings)), &failures.topic))
-            }
+            Some(failures) => Arc::new(FailureTopic::new(
+                Arc::new(PubSub::new(endpoints.clone(), settings)),
+                &failures.topic,
+            )),
             None => Arc::new(NoFailureTopic),
         };
-        let certs = needs_certs(&config).then(|| GoogleCerts::new(&endpoints, Freshness::default())).transpose();
+        let certs =
+            needs_certs(&config).then(|| GoogleCerts::new(&endpoints, Freshness::default())).transpose();
         let certs = certs.map_err(|error| error.to_string())?;
         if let Some(certs) = &certs {
             certs.start();

@@ -32,9 +32,20 @@ pub enum LogFormat {
 pub fn init_logs(format: LogFormat, level: Option<&str>, project: Option<&str>) {
     let level = level.and_then(|text| text.parse::<Level>().ok()).unwrap_or(Level::INFO);
     // Libraries speak from warnings up: their debug lines may hold requests.
-    let targets = Targets::new()
-        .with_default(Level::WARN)
-        .with_targets(["launchgate", "launchgate_engine", "launchgate_service", "launchgate_google", "launchgate_ledger_sqlite", "launchgate_cli", "launchgate_trigger", "launchgate_webhook", "launchgate_lambda"].map(|name| (name, level)));
+    let targets = Targets::new().with_default(Level::WARN).with_targets(
+        [
+            "launchgate",
+            "launchgate_engine",
+            "launchgate_service",
+            "launchgate_google",
+            "launchgate_ledger_sqlite",
+            "launchgate_cli",
+            "launchgate_trigger",
+            "launchgate_webhook",
+            "launchgate_lambda",
+        ]
+        .map(|name| (name, level)),
+    );
     let lines = Lines { format, project: project.map(str::to_owned) };
     let _ = tracing_subscriber::registry().with(lines.with_filter(targets)).try_init();
 }
@@ -69,9 +80,14 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
             LogFormat::CloudLogging => {
                 members.insert("target".to_owned(), metadata.target().into());
                 let scope = context.event_scope(event);
-                let trace = scope.and_then(|mut spans| spans.find_map(|span| span.extensions().get::<Trace>().map(|trace| trace.0.clone())));
+                let trace = scope.and_then(|mut spans| {
+                    spans.find_map(|span| span.extensions().get::<Trace>().map(|trace| trace.0.clone()))
+                });
                 if let Some(trace) = trace {
-                    let name = self.project.as_ref().map_or(trace.clone(), |project| format!("projects/{project}/traces/{trace}"));
+                    let name = self
+                        .project
+                        .as_ref()
+                        .map_or(trace.clone(), |project| format!("projects/{project}/traces/{trace}"));
                     members.insert("logging.googleapis.com/trace".to_owned(), name.into());
                 }
                 let mut line = Value::Object(members).to_string();

@@ -43,14 +43,24 @@ impl Metrics {
         registry.register("receipts", "Deliveries by outcome and reason", receipts.clone());
         let decisions = Family::default();
         registry.register("decisions", "Decisions of deliveries by trigger and outcome", decisions.clone());
-        let seconds = Histogram::new([0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]);
+        let seconds = Histogram::new([
+            0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+        ]);
         registry.register("push_seconds", "Time from request to answer", seconds.clone());
         let in_flight = Gauge::default();
         registry.register("in_flight", "Deliveries being worked on", in_flight.clone());
         let shed = Counter::default();
-        registry.register("shed", "Deliveries refused with 503 because too many were in flight", shed.clone());
+        registry.register(
+            "shed",
+            "Deliveries refused with 503 because too many were in flight",
+            shed.clone(),
+        );
         let undecided = Counter::default();
-        registry.register("undecided", "Deliveries answered 503 because nothing durable was decided", undecided.clone());
+        registry.register(
+            "undecided",
+            "Deliveries answered 503 because nothing durable was decided",
+            undecided.clone(),
+        );
         let sweeps = Counter::default();
         registry.register("sweeps", "Sweeps completed", sweeps.clone());
         let swept = Counter::default();

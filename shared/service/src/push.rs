@@ -39,7 +39,8 @@ fn unwrapped(headers: &HeaderMap, data: Bytes) -> Result<Receipt, Unreadable> {
         let mut values = headers.get_all(name).iter();
         let first = values.next();
         if values.next().is_some() {
-            let message = format!("the header {name} stands twice; attributes may not be named like metadata");
+            let message =
+                format!("the header {name} stands twice; attributes may not be named like metadata");
             return Err(Unreadable::new(Reason::DuplicateMetadata, message));
         }
         let text = first.map(|value| value.to_str().map(str::to_owned)).transpose();
@@ -97,14 +98,16 @@ fn wrapped(body: &[u8]) -> Result<Receipt, Unreadable> {
         let reason = if duplicate { Reason::DuplicateMetadata } else { Reason::PushBody };
         Unreadable::new(reason, format!("the body is not a Pub/Sub push message: {error}"))
     })?;
-    let Message { data, message_id, message_id_snake, publish_time: at, publish_time_snake, attributes } = wrapped.message;
+    let Message { data, message_id, message_id_snake, publish_time: at, publish_time_snake, attributes } =
+        wrapped.message;
     let message_id = agreeing("messageId", message_id, message_id_snake)?.unwrap_or_default().into_owned();
     let at = agreeing("publishTime", at, publish_time_snake).map_err(|error| error.of(&message_id))?;
     let publish_time = publish_time(at.as_deref()).map_err(|error| error.of(&message_id))?;
     let data = STANDARD.decode(data.unwrap_or_default().as_bytes()).map_err(|error| {
         Unreadable::new(Reason::PushBody, format!("`message.data` is not base64: {error}")).of(&message_id)
     })?;
-    let traceparent = attributes.as_ref().and_then(|all| all.get("traceparent")).map(|text| text.clone().into_owned());
+    let traceparent =
+        attributes.as_ref().and_then(|all| all.get("traceparent")).map(|text| text.clone().into_owned());
     Ok(Receipt {
         publish_time,
         subscription: wrapped.subscription.map(Cow::into_owned),
@@ -192,9 +195,18 @@ mod tests {
             (r#"{"message":{"data":"aGVsbG8=","publishTime":"noon"}}"#, Reason::NoPublishTime),
             (r#"{"message":{"data":"a b","publishTime":"2026-11-18T11:06:40Z"}}"#, Reason::PushBody),
             (r#"{"message":{"data":7,"publishTime":"2026-11-18T11:06:40Z"}}"#, Reason::PushBody),
-            (r#"{"message":{"data":"","data":"","publishTime":"2026-11-18T11:06:40Z"}}"#, Reason::DuplicateMetadata),
-            (r#"{"message":{"publishTime":"2026-11-18T11:06:40Z","publish_time":"2026-11-18T11:06:41Z"}}"#, Reason::DuplicateMetadata),
-            (r#"{"message":{"messageId":"1","message_id":"2","publishTime":"2026-11-18T11:06:40Z"}}"#, Reason::DuplicateMetadata),
+            (
+                r#"{"message":{"data":"","data":"","publishTime":"2026-11-18T11:06:40Z"}}"#,
+                Reason::DuplicateMetadata,
+            ),
+            (
+                r#"{"message":{"publishTime":"2026-11-18T11:06:40Z","publish_time":"2026-11-18T11:06:41Z"}}"#,
+                Reason::DuplicateMetadata,
+            ),
+            (
+                r#"{"message":{"messageId":"1","message_id":"2","publishTime":"2026-11-18T11:06:40Z"}}"#,
+                Reason::DuplicateMetadata,
+            ),
             (r#"{"message":{"publishTime":"2026-11-18T11:06:40Z"},"deliveryAttempt":"x"}"#, Reason::PushBody),
             (r#"{"message":{"publishTime":"2026-11-18T11:06:40Z"},"subscription":5}"#, Reason::PushBody),
             (r#"{"message":{"publishTime":"2026-11-18T11:06:40Z","attributes":{"a":1}}}"#, Reason::PushBody),
@@ -208,7 +220,10 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("x-goog-pubsub-message-id", HeaderValue::from_static("7"));
         headers.insert("x-goog-pubsub-publish-time", HeaderValue::from_static(AT));
-        headers.insert("x-goog-pubsub-subscription-name", HeaderValue::from_static("projects/p/subscriptions/s"));
+        headers.insert(
+            "x-goog-pubsub-subscription-name",
+            HeaderValue::from_static("projects/p/subscriptions/s"),
+        );
         headers
     }
 
@@ -225,7 +240,9 @@ mod tests {
 
     #[test]
     fn metadata_given_twice_is_refused_for_each_header() {
-        for name in ["x-goog-pubsub-message-id", "x-goog-pubsub-publish-time", "x-goog-pubsub-subscription-name"] {
+        for name in
+            ["x-goog-pubsub-message-id", "x-goog-pubsub-publish-time", "x-goog-pubsub-subscription-name"]
+        {
             let mut headers = unwrapped_headers();
             headers.append(name, HeaderValue::from_static(AT));
 

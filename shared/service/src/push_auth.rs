@@ -33,7 +33,12 @@ impl Doorkeeper {
     }
 
     /// Proves the sender. `peer` is unknown where the platform hides it; `auth: none` then refuses.
-    pub(crate) async fn admit(&self, headers: &HeaderMap, peer: Option<IpAddr>, now: Timestamp) -> Result<AuthenticatedSender, NotAdmitted> {
+    pub(crate) async fn admit(
+        &self,
+        headers: &HeaderMap,
+        peer: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<AuthenticatedSender, NotAdmitted> {
         let identity = match &self.route.auth {
             PushAuth::None => {
                 let sender = peer.and_then(AuthenticatedSender::loopback);
@@ -91,7 +96,9 @@ fn bearer(headers: &HeaderMap) -> Result<&str, NotAdmitted> {
         return Err(refused(Reason::TokenMissing, "expected exactly one Authorization header"));
     };
     let text = value.to_str().ok().filter(|text| text.len() <= MAX_HEADER);
-    let text = text.ok_or_else(|| refused(Reason::TokenMalformed, "the Authorization header is too long or not ASCII"))?;
+    let text = text.ok_or_else(|| {
+        refused(Reason::TokenMalformed, "the Authorization header is too long or not ASCII")
+    })?;
     let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
     if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() {
         return Err(refused(Reason::TokenMissing, "expected `Authorization: Bearer TOKEN`"));

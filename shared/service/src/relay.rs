@@ -50,11 +50,14 @@ impl RelayService {
     /// A sentence for people when one is missing or empty: a relay without a secret would publish anything.
     pub fn start(environment: &Environment) -> Result<Self, String> {
         let secret = environment.get("BUILDKITE_WEBHOOK_SECRET");
-        let secret = secret.ok_or("set BUILDKITE_WEBHOOK_SECRET to the token of Buildkite's webhook (mode: signature)")?;
-        let secrets = WebhookSecrets::parse(secret).map_err(|error| format!("BUILDKITE_WEBHOOK_SECRET: {error}"))?;
+        let secret = secret
+            .ok_or("set BUILDKITE_WEBHOOK_SECRET to the token of Buildkite's webhook (mode: signature)")?;
+        let secrets =
+            WebhookSecrets::parse(secret).map_err(|error| format!("BUILDKITE_WEBHOOK_SECRET: {error}"))?;
         let topic = environment.get("LAUNCHGATE_BUILDS_TOPIC");
         let topic = topic.ok_or("set LAUNCHGATE_BUILDS_TOPIC to projects/PROJECT/topics/TOPIC")?.to_owned();
-        let endpoints = Endpoints::from_variables(environment.variables()).map_err(|error| error.to_string())?;
+        let endpoints =
+            Endpoints::from_variables(environment.variables()).map_err(|error| error.to_string())?;
         let settings = CredentialSettings::from_variables(environment.variables());
         Ok(Self { inner: Arc::new(Inner { secrets, pubsub: PubSub::new(endpoints, settings), topic }) })
     }
@@ -68,15 +71,25 @@ impl RelayService {
     }
 
     /// Serves until `shutdown` completes.
-    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> std::io::Result<()> {
         listen::serve(listener, self.router(), shutdown).await
     }
 }
 
 async fn webhook(State(relay): State<Arc<Inner>>, headers: HeaderMap, body: Bytes) -> Response {
     let mut signatures = headers.get_all("x-buildkite-signature").iter();
-    let (Some(signature), None) = (signatures.next().and_then(|value| value.to_str().ok()), signatures.next()) else {
-        return (StatusCode::UNAUTHORIZED, "expected one X-Buildkite-Signature header; choose the signature mode, not the token mode\n").into_response();
+    let (Some(signature), None) =
+        (signatures.next().and_then(|value| value.to_str().ok()), signatures.next())
+    else {
+        return (
+            StatusCode::UNAUTHORIZED,
+            "expected one X-Buildkite-Signature header; choose the signature mode, not the token mode\n",
+        )
+            .into_response();
     };
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now = Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
@@ -89,7 +102,8 @@ async fn webhook(State(relay): State<Arc<Inner>>, headers: HeaderMap, body: Byte
         return "pong\n".into_response();
     }
     let attributes = [("buildkite-signature", signature), ("buildkite-event", event)];
-    let attributes = attributes.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let attributes =
+        attributes.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let publishing = relay.pubsub.publish(&relay.topic, body, &attributes);
     match tokio::time::timeout(PUBLISH_TIME, publishing).await {
         Ok(Ok(message_id)) => {

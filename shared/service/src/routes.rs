@@ -187,7 +187,10 @@ fn not_admitted(shared: &Shared, refused: NotAdmitted) -> Response {
         NotAdmitted::Refused(refusal) => {
             shared.metrics.receipt(refusal.outcome, Some(refusal.reason));
             tracing::warn!(outcome = %refusal.outcome, reason = %refusal.reason, message = refusal.message, "sender not proven");
-            let forbidden = matches!(refusal.reason, Reason::WrongSubscription | Reason::TokenEmail | Reason::NotLoopback);
+            let forbidden = matches!(
+                refusal.reason,
+                Reason::WrongSubscription | Reason::TokenEmail | Reason::NotLoopback
+            );
             let status = if forbidden { StatusCode::FORBIDDEN } else { StatusCode::UNAUTHORIZED };
             (status, format!("{}\n", refusal.reason)).into_response()
         }

@@ -40,7 +40,10 @@ impl TriggersFile {
     pub fn read(path: &Path, environment: &Environment) -> Result<Self, Unusable> {
         let unreadable = |why: String| Unusable {
             findings: Vec::new(),
-            rendered: format!("error: cannot read the triggers file {}: {why}\nhelp: name it with --config, or write one with `launchgate init`", path.display()),
+            rendered: format!(
+                "error: cannot read the triggers file {}: {why}\nhelp: name it with --config, or write one with `launchgate init`",
+                path.display()
+            ),
         };
         let size = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
         if size > MAX_BYTES {

@@ -44,4 +44,16 @@ impl suite::Factory for Fresh {
     }
 }
 
+/// The writer does not ask `SQLite` to check references; after every test they must hold all the same.
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        self.ledger = None;
+        let db = rusqlite::Connection::open(self.folder.path().join("ledger.db")).unwrap();
+        let broken = db.prepare("PRAGMA foreign_key_check").unwrap().exists([]);
+        if !std::thread::panicking() {
+            assert!(!broken.unwrap(), "a row points at one that is not there");
+        }
+    }
+}
+
 suite::conformance!(crate::Fresh);
