@@ -37,8 +37,9 @@ deny: ## banned crates, licenses and sources (needs cargo-deny)
 	fi
 
 # The tests run the binaries as processes; the one that is killed on purpose is the one that is shipped.
+# All targets: the same features as `cargo test`, so that nothing is compiled twice.
 bins:
-	$(CARGO) build --workspace --bins --locked
+	$(CARGO) build --workspace --all-targets --locked
 	$(CARGO) build --release --locked --package launchgate-trigger-fn
 
 bench: ## speed and size beside bare loops that do the same work

@@ -10,6 +10,7 @@ mod interop;
 mod kill;
 mod lambda;
 mod logs;
+mod operator;
 mod probes;
 mod pubsub;
 mod push_auth;
