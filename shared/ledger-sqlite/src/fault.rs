@@ -10,7 +10,7 @@ pub enum OpenError {
     /// The platform throws the disk away with the instance.
     #[error(
         "the disk under {} is thrown away with the instance (K_SERVICE or AWS_LAMBDA_FUNCTION_NAME is set), \
-         so launches would be forgotten and repeated: use Firestore (`ledger: {{firestore: …}}`), or type out \
+         so launches would be forgotten and repeated: run on a machine with a disk of its own, or type out \
          `ledger: {{sqlite: …, ephemeralDisk: allowed}}` for a demo", .0.display()
     )]
     NotDurable(PathBuf),

@@ -54,7 +54,7 @@ reasons! {
     DuplicateMember = "duplicate_member" in RejectedMalformed: "A JSON object names a member twice; two readers could read two different events.", fix "Sign and send with a tool that writes each member once.";
     TooDeep = "too_deep" in RejectedMalformed: "The JSON is nested absurdly deep.", fix "Flatten the data.";
     EnvelopeShape = "envelope_shape" in RejectedMalformed: "A member of the DSSE envelope is missing or of the wrong type.", fix "An envelope has `payload`, `payloadType` and `signatures`.";
-    BundleShape = "bundle_shape" in RejectedMalformed: "The Sigstore bundle is not v0.3 with a DSSE envelope, or carries an envelope's members at its top.", fix "Make the bundle with `cosign attest-blob --new-bundle-format`.";
+    BundleShape = "bundle_shape" in RejectedMalformed: "The Sigstore bundle is not v0.3 with a DSSE envelope, or carries an envelope's members at its top.", fix "Give a Sigstore bundle of media type v0.3 around a DSSE envelope, or the envelope itself.";
     Base64 = "base64" in RejectedMalformed: "A base64 text has a character outside its alphabet, both alphabets at once, whitespace or wrong padding.", fix "Use either the standard or the URL-safe alphabet, with padding, for each text.";
     TooManySignatures = "too_many_signatures" in RejectedMalformed: "The envelope carries more signatures than any honest signer makes.", fix "Keep at most 32 signatures in one envelope.";
 
@@ -69,8 +69,8 @@ reasons! {
     RevokedSigner = "revoked_signer" in RejectedSignature: "The signer is revoked in today's triggers file.", fix "Sign with a signer in force.";
     PipelineNotAllowed = "pipeline_not_allowed" in RejectedSignature: "The key is genuine but may not speak for this pipeline.", fix "Add the pipeline to the signer's `pipelines`, or sign with the pipeline's own key.";
     BuilderNotAllowed = "builder_not_allowed" in RejectedSignature: "The key is genuine but may not speak for this builder id.", fix "Add the builder id to the signer's `builders`.";
-    IdentityMismatch = "identity_mismatch" in RejectedSignature: "The token or certificate says something else about the build than the statement does.", fix "Let `launchgate emit --keyless` build the statement from the token's own claims.";
-    UnboundToken = "unbound_token" in RejectedSignature: "The token's audience does not name an event digest, so it would sign anything.", fix "Ask for the token with `launchgate emit --keyless`.";
+    IdentityMismatch = "identity_mismatch" in RejectedSignature: "The token or certificate says something else about the build than the statement does.", fix "Build the statement from the token's own claims.";
+    UnboundToken = "unbound_token" in RejectedSignature: "The token's audience does not name an event digest, so it would sign anything.", fix "Ask for a token whose audience names the event.";
     BindingMismatch = "binding_mismatch" in RejectedSignature: "The token is bound to another event.", fix "A token signs one statement only; emit again.";
     TokenTooOld = "token_too_old" in RejectedSignature: "The event was published too long after its token was issued.", fix "Emit again; the token is minted right before publishing.";
     ForeignMetadata = "foreign_metadata" in RejectedSignature: "An envelope in the build's meta-data belongs to another build.", fix "Let each build publish its own events.";
@@ -121,8 +121,8 @@ reasons! {
     CredentialsUnavailable = "credentials_unavailable" in Retrying: "No access token could be obtained.", fix "Check the service account or the credential file; `gcloud auth application-default login` on a laptop.";
     Interrupted = "interrupted" in Retrying: "The holder stopped between claim and record; the sweep finishes the work.", fix "Nothing to do.";
     QuotaUsedUp = "quota_used_up" in WaitingQuota: "A Vertex AI quota is used up; this is no rate limit.", fix "Free capacity or raise the quota.";
-    Ambiguous = "ambiguous" in LaunchUnknown: "The call was cut off after it began and no job with our label has appeared.", fix "Look for the job; then `launchgate resolve`.";
-    Double = "double" in LaunchUnknown: "Two jobs carry the decision's label.", fix "Cancel one by hand; then `launchgate resolve`.";
+    Ambiguous = "ambiguous" in LaunchUnknown: "The call was cut off after it began and no job with our label has appeared.", fix "Look for the job at Vertex AI by its label `launchgate-id`. If it is not there, `launchgate replay EVENT --force --why …`.";
+    Double = "double" in LaunchUnknown: "Two jobs carry the decision's label.", fix "Cancel one of them by hand.";
     PermissionDenied = "permission_denied" in FailedLaunch: "The service account may not do this at Vertex AI.", fix "Run the `gcloud` line in the message.";
     ActAsDenied = "act_as_denied" in FailedLaunch: "launchgate may not act as the run's service account.", fix "Run the `gcloud` line in the message.";
     ApiDisabled = "api_disabled" in FailedLaunch: "The Vertex AI API is not enabled in the project.", fix "`gcloud services enable aiplatform.googleapis.com --project=PROJECT`.";

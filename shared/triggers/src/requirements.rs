@@ -144,7 +144,7 @@ impl Requirements {
         };
         let age = evidence.published.micros_since(time.at).div_euclid(1_000_000);
         let old = age > self.max_age_seconds.cast_signed();
-        let actual = format!("{} ({} {}, published {})", span(age), time.source, time.at, evidence.published);
+        let actual = format!("{} ({} {}, published {})", about(age), time.source, time.at, evidence.published);
         let rung = if old { Check::failed(name) } else { Check::passed(name) };
         let message = format!("expected an event {expected} old, found {actual}");
         let rung = rung.expected(expected).actual(actual).voucher(time.voucher);
@@ -185,6 +185,15 @@ impl FactRule {
         let mut rung = rung.expected(self.expected).actual(found);
         rung.voucher = evidence.facts.voucher(self.fact);
         (rung, (!passed).then_some((self.reason, message)))
+    }
+}
+
+/// An age as people say it: days and hours, hours and minutes, or less.
+fn about(seconds: i64) -> String {
+    match seconds {
+        s if s.abs() >= 86_400 => format!("{}d {}h", s / 86_400, s.abs() % 86_400 / 3600),
+        s if s.abs() >= 3600 => format!("{}h {}m", s / 3600, s.abs() % 3600 / 60),
+        s => span(s),
     }
 }
 

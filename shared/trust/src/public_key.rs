@@ -35,6 +35,9 @@ pub struct PublicKey {
 impl PublicKey {
     /// From a PEM `SubjectPublicKeyInfo`. `scheme` may always be given and must be for RSA.
     pub fn from_pem(pem: &str, scheme: Option<Scheme>) -> Result<Self, TrustError> {
+        if !pem.contains("-----BEGIN ") {
+            return Err(TrustError::NotPublicKeyPem("found no BEGIN line".to_owned()));
+        }
         let (label, der) = pem::decode_vec(pem.trim().as_bytes())
             .map_err(|error| TrustError::NotPublicKeyPem(error.to_string()))?;
         if label != "PUBLIC KEY" {

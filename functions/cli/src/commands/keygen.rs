@@ -43,6 +43,7 @@ impl Keygen {
         let key = SigningKey::generate(self.scheme).map_err(anyhow::Error::from)?;
         let public_pem = key.public_pem();
         let fingerprint = key.public_key().map_err(anyhow::Error::from)?.fingerprint();
+        make_folder(&private)?;
         write_new(&private, &key.to_pem(), 0o600)?;
         write_new(&public, &public_pem, 0o644)?;
 
@@ -70,6 +71,12 @@ impl Keygen {
         }
         Ok(0)
     }
+}
+
+fn make_folder(file: &Path) -> Result<(), Failure> {
+    let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
+    std::fs::create_dir_all(folder)
+        .map_err(|error| Failure::usage(format!("cannot make the folder {}: {error}", folder.display())))
 }
 
 fn makeable(text: &str) -> Result<Scheme, String> {
