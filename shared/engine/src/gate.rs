@@ -206,8 +206,11 @@ impl Gate {
                 }));
             }
         }
-        let records: Vec<_> =
-            decisions.decisions.into_iter().map(|decision| self.decision_record(&event, decision)).collect();
+        let records: Vec<_> = decisions
+            .decisions
+            .into_iter()
+            .map(|decision| Arc::new(self.decision_record(&event, decision)))
+            .collect();
         // `interrupted` is what an intent is until more is recorded; the delivery itself was not.
         let reason = summed(&records).map_or(Some(Reason::NoTriggerMatches), |(_, reason)| reason);
         let reason = reason.filter(|reason| *reason != Reason::Interrupted);
@@ -257,7 +260,7 @@ impl Gate {
                 let Decided { event, decisions } = *decided;
                 let decisions = decisions.decisions.into_iter();
                 let decisions: Vec<_> =
-                    decisions.map(|decision| self.decision_record(&event, decision)).collect();
+                    decisions.map(|decision| Arc::new(self.decision_record(&event, decision))).collect();
                 let wanting = [Reason::SignerNotPermitted, Reason::ThresholdNotMet, Reason::FactNotVouched];
                 let redecision = Redecision {
                     event: id.clone(),
@@ -285,7 +288,12 @@ impl Gate {
 
     /// Carries out the decisions that were just claimed. What fails here is durable already: the answer is
     /// 204 and the sweep goes on.
-    async fn launch_all(&self, event: EventId, work: Vec<(DecisionRecord, Fence)>, now: Timestamp) -> Answer {
+    async fn launch_all(
+        &self,
+        event: EventId,
+        work: Vec<(Arc<DecisionRecord>, Fence)>,
+        now: Timestamp,
+    ) -> Answer {
         let done: Vec<(TriggerName, Outcome, Option<Reason>)> = stream::iter(work)
             .map(|(decision, fence)| async move {
                 let trigger = decision.trigger.clone();
@@ -347,7 +355,7 @@ impl Gate {
 }
 
 /// What the decisions come to together, as recorded before anything is sent.
-fn summed(records: &[DecisionRecord]) -> Option<(Outcome, Option<Reason>)> {
+fn summed(records: &[Arc<DecisionRecord>]) -> Option<(Outcome, Option<Reason>)> {
     let first = records.iter().min_by_key(|record| record.outcome)?;
     Some((first.outcome, first.reason))
 }
