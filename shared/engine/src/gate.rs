@@ -14,6 +14,7 @@ use launchgate_statement::{EventId, Timestamp};
 use launchgate_triggers::{Config, DecideOptions, Decision, TriggerName, Verdict};
 use launchgate_trust::{Rejection, VerifiedEvent, VerifiedSignature};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use crate::{
     Admission, Admitted, AuthenticatedReceipt, Claimed, DecisionRecord, EventRecord, Fence, Judgement, Known,
@@ -124,7 +125,7 @@ impl Gate {
     /// `NothingDecided` when the ledger could not take it; redelivery is safe.
     pub async fn receive(&self, receipt: AuthenticatedReceipt) -> Result<Answer, NothingDecided> {
         let gate = self.clone();
-        let work = tokio::spawn(async move { gate.take_in(receipt).await });
+        let work = tokio::spawn(async move { gate.take_in(receipt).await }.in_current_span());
         work.await.unwrap_or_else(|error| Err(NothingDecided(format!("the work stopped: {error}"))))
     }
 
