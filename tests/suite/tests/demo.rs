@@ -67,7 +67,8 @@ fn the_readme_shows_what_a_run_prints() {
     for part in shown.split("…\n") {
         let wanted = without_what_differs(part);
         let at = rest.windows(wanted.len().max(1)).position(|lines| lines == wanted);
-        let at = at.unwrap_or_else(|| panic!("README.md shows\n{part}\nand the demo prints\n{}", played.stdout));
+        let at =
+            at.unwrap_or_else(|| panic!("README.md shows\n{part}\nand the demo prints\n{}", played.stdout));
         rest = &rest[at + wanted.len()..];
     }
 }
