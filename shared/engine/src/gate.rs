@@ -11,14 +11,14 @@ use std::{
 use futures_util::{StreamExt, stream};
 use launchgate_outcome::{Check, Outcome, Reason};
 use launchgate_statement::{EventId, Timestamp};
-use launchgate_triggers::{Config, DecideOptions, Decision, TriggerName, Verdict};
+use launchgate_triggers::{Config, DecideOptions, Decision, LaunchId, TriggerName, Verdict};
 use launchgate_trust::{Rejection, VerifiedEvent, VerifiedSignature};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::{
-    Admission, Admitted, AuthenticatedReceipt, Claimed, DecisionRecord, EventRecord, Fence, Judgement, Known,
-    ReceiptRecord, Redecided, Redecision, UnreadableDelivery,
+    Admission, Admitted, AuthenticatedReceipt, Claim, Claimed, DecisionRecord, EventRecord, Fence, Judgement,
+    Known, ReceiptRecord, Redecided, Redecision, UnreadableDelivery,
     judge::{Decided, judge, judge_event},
     ports::{Failures, Ledger, LedgerError, Vertex},
 };
@@ -229,12 +229,18 @@ impl Gate {
                 unmatched,
             },
             decisions: records.clone(),
+            claim: CALLS_AT_ONCE,
             lease: self.lease(),
         };
         match self.ledger().admit(admission).await? {
             Admitted::New { now } => {
-                let work = records.into_iter().map(|record| (record, Fence(1))).collect();
-                Ok(self.launch_all(id, work, now).await)
+                let mut claimed = 0;
+                let work = records.into_iter().map(|decision| {
+                    let held = decision.outcome.is_open() && claimed < CALLS_AT_ONCE;
+                    claimed += usize::from(held);
+                    if held { Work::Held { decision, now } } else { Work::Recorded(decision) }
+                });
+                Ok(self.launch_all(id, work.collect()).await)
             }
             Admitted::Known(known) => self.again(event, published, known).await,
         }
@@ -249,70 +255,58 @@ impl Gate {
         known: Known,
     ) -> Result<Answer, NothingDecided> {
         let id = event.id();
-        let brings = |signature: &VerifiedSignature| {
-            !known.signatures.iter().any(|old| old.signer == signature.signer)
+        let missing = |from: &[VerifiedSignature], of: &[VerifiedSignature]| {
+            of.iter().any(|signature| from.iter().all(|other| other.signer != signature.signer))
         };
-        if event.signatures().iter().any(brings) {
-            let signatures = event.signatures().to_vec();
-            let joined = event.joined(&known.signatures, &self.config().signers);
-            if let Judgement::Decided(decided) =
+        let mut union = known.signatures;
+        let mut work = Vec::new();
+        // Copies with other signers may come at the same time: whoever writes last sees all of them, and
+        // judges again with those it had not known.
+        let mut unseen = missing(&union, event.signatures());
+        while unseen {
+            let joined = event.clone().joined(&union, &self.config().signers);
+            let judged = joined.signatures().to_vec();
+            let Judgement::Decided(decided) =
                 judge_event(self.config(), joined, published, DecideOptions::default())
-            {
-                let Decided { event, decisions } = *decided;
-                let decisions = decisions.decisions.into_iter();
-                let decisions: Vec<_> =
-                    decisions.map(|decision| Arc::new(self.decision_record(&event, decision))).collect();
-                let wanting = [Reason::SignerNotPermitted, Reason::ThresholdNotMet, Reason::FactNotVouched];
-                let redecision = Redecision {
-                    event: id.clone(),
-                    signatures,
-                    decisions: decisions.clone(),
-                    replaces: wanting.map(|reason| (Outcome::DeniedPolicy, Some(reason))).into(),
-                    lease: self.lease(),
-                };
-                let Redecided { written, now } = self.ledger().redecide(redecision).await?;
-                let work = decisions.into_iter().filter_map(|decision| {
-                    let (_, fence) =
-                        written.iter().find(|(launch_id, _)| *launch_id == decision.launch_id)?;
-                    Some((decision, *fence))
-                });
-                let work: Vec<_> = work.collect();
-                if !work.is_empty() {
-                    tracing::info!(event = %id, decisions = work.len(), "decided again with a new signer");
-                    return Ok(self.launch_all(id, work, now).await);
-                }
-            }
+            else {
+                break;
+            };
+            let Decided { event: joined, decisions } = *decided;
+            let decisions = decisions.decisions.into_iter();
+            let decisions: Vec<_> =
+                decisions.map(|decision| Arc::new(self.decision_record(&joined, decision))).collect();
+            let wanting = [Reason::SignerNotPermitted, Reason::ThresholdNotMet, Reason::FactNotVouched];
+            let redecision = Redecision {
+                event: id.clone(),
+                signatures: event.signatures().to_vec(),
+                decisions: decisions.clone(),
+                replaces: wanting.map(|reason| (Outcome::DeniedPolicy, Some(reason))).into(),
+                adds: false,
+                unless_launched: false,
+            };
+            let Redecided { written, signatures } = self.ledger().redecide(redecision).await?;
+            work.extend(decisions.into_iter().filter(|decision| written.contains(&decision.launch_id)));
+            unseen = missing(&judged, &signatures) && signatures.len() > union.len();
+            union = signatures;
         }
-        tracing::info!(event = %id, first = %known.outcome, outcome = "duplicate", "duplicate");
-        Ok(Answer { outcome: Outcome::Duplicate, reason: None, event: Some(id), decisions: Vec::new() })
+        if work.is_empty() {
+            tracing::info!(event = %id, first = %known.outcome, outcome = "duplicate", "duplicate");
+            return Ok(Answer {
+                outcome: Outcome::Duplicate,
+                reason: None,
+                event: Some(id),
+                decisions: Vec::new(),
+            });
+        }
+        tracing::info!(event = %id, decisions = work.len(), "decided again with a new signer");
+        Ok(self.launch_all(id, work.into_iter().map(Work::Recorded).collect()).await)
     }
 
-    /// Carries out the decisions that were just claimed. What fails here is durable already: the answer is
-    /// 204 and the sweep goes on.
-    async fn launch_all(
-        &self,
-        event: EventId,
-        work: Vec<(Arc<DecisionRecord>, Fence)>,
-        now: Timestamp,
-    ) -> Answer {
-        let done: Vec<(TriggerName, Outcome, Option<Reason>)> = stream::iter(work)
-            .map(|(decision, fence)| async move {
-                let trigger = decision.trigger.clone();
-                if !decision.outcome.is_open() {
-                    return (trigger, decision.outcome, decision.reason);
-                }
-                let claimed = Claimed { decision, fence, first_intent: now, unanswered_since: None, now };
-                match self.work_on(claimed, false).await {
-                    Ok(done) => (trigger, done.outcome, done.reason),
-                    Err(error) => {
-                        tracing::error!(%trigger, %error, "launch not recorded; the sweep will find it");
-                        (trigger, Outcome::Retrying, Some(Reason::Interrupted))
-                    }
-                }
-            })
-            .buffered(CALLS_AT_ONCE)
-            .collect()
-            .await;
+    /// Carries out what was just decided. What fails here is durable already: the answer is 204 and the
+    /// sweep goes on.
+    async fn launch_all(&self, event: EventId, work: Vec<Work>) -> Answer {
+        let done: Vec<(TriggerName, Outcome, Option<Reason>)> =
+            stream::iter(work).map(|work| self.launch(work)).buffered(CALLS_AT_ONCE).collect().await;
         let summed = done.iter().min_by_key(|(_, outcome, _)| *outcome);
         let (outcome, reason) = summed
             .map_or((Outcome::NoMatch, Some(Reason::NoTriggerMatches)), |(_, outcome, reason)| {
@@ -323,6 +317,47 @@ impl Gate {
         }
         let decisions = done.into_iter().map(|(trigger, outcome, _)| (trigger, outcome)).collect();
         Answer { outcome, reason, event: Some(event), decisions }
+    }
+
+    /// One decision: sent if it is open, else as it was recorded.
+    pub(crate) async fn launch(&self, work: Work) -> (TriggerName, Outcome, Option<Reason>) {
+        let decision = match &work {
+            Work::Held { decision, .. } | Work::Recorded(decision) => decision.clone(),
+        };
+        let trigger = decision.trigger.clone();
+        if !decision.outcome.is_open() {
+            return (trigger, decision.outcome, decision.reason);
+        }
+        let interrupted = (Outcome::Retrying, Some(Reason::Interrupted));
+        let claimed = match work {
+            Work::Held { decision, now } => Ok(Some(Claimed {
+                decision,
+                fence: Fence(1),
+                first_intent: now,
+                decided: now,
+                unanswered_since: None,
+                now,
+            })),
+            Work::Recorded(decision) => self.claim_now(&decision.launch_id).await,
+        };
+        let done = match claimed {
+            Ok(Some(claimed)) => self.work_on(claimed, false).await.map(|done| (done.outcome, done.reason)),
+            // The sweep was faster.
+            Ok(None) => Ok(interrupted),
+            Err(error) => Err(error),
+        };
+        let (outcome, reason) = done.unwrap_or_else(|error| {
+            tracing::error!(%trigger, %error, "launch not recorded; the sweep will find it");
+            interrupted
+        });
+        (trigger, outcome, reason)
+    }
+
+    async fn claim_now(&self, launch_id: &LaunchId) -> Result<Option<Claimed>, LedgerError> {
+        match self.ledger().claim(launch_id, self.lease()).await? {
+            Claim::Held(claimed) => Ok(Some(*claimed)),
+            Claim::Busy | Claim::Settled => Ok(None),
+        }
     }
 
     /// A decision as it is recorded before anything is sent.
@@ -353,6 +388,18 @@ impl Gate {
             by: None,
         }
     }
+}
+
+/// A decision to carry out.
+pub(crate) enum Work {
+    /// Claimed with its admission, fence 1.
+    Held {
+        decision: Arc<DecisionRecord>,
+        /// The ledger's clock at the admission.
+        now: Timestamp,
+    },
+    /// Recorded; claimed right before its call if it is open.
+    Recorded(Arc<DecisionRecord>),
 }
 
 /// What the decisions come to together, as recorded before anything is sent.

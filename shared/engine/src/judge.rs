@@ -5,6 +5,8 @@ use launchgate_statement::{Envelope, Timestamp};
 use launchgate_triggers::{Config, DecideOptions, Decisions, decide};
 use launchgate_trust::{Rejection, VerifiedEvent, verify};
 
+use crate::EventRecord;
+
 /// What a message comes to.
 #[derive(Debug)]
 pub enum Judgement {
@@ -35,20 +37,31 @@ impl Judgement {
 
 /// Parses, verifies and decides message data. Pure: the same arguments give the same answer.
 pub fn judge(config: &Config, data: &[u8], published: Timestamp, options: DecideOptions) -> Judgement {
-    let envelope = match Envelope::parse(data) {
-        Ok(envelope) => envelope,
-        Err(error) => {
-            let check = Check::failed("envelope").detail(error.to_string());
-            return Judgement::Rejected(Rejection {
-                refusal: error.into(),
-                checks: vec![check],
-                digest: None,
-            });
-        }
-    };
-    match verify(envelope, &config.signers, published) {
+    match verified(config, data, published) {
         Ok(event) => judge_event(config, event, published, options),
         Err(rejection) => Judgement::Rejected(rejection),
+    }
+}
+
+/// Judges a recorded event under today's file: verified as of its first publish time, with every signer that
+/// was ever verified for it and still counts.
+pub(crate) fn judge_again(config: &Config, recorded: &EventRecord, options: DecideOptions) -> Judgement {
+    match verified(config, &recorded.data, recorded.first_published) {
+        Ok(event) => {
+            let event = event.joined(&recorded.signatures, &config.signers);
+            judge_event(config, event, recorded.first_published, options)
+        }
+        Err(rejection) => Judgement::Rejected(rejection),
+    }
+}
+
+fn verified(config: &Config, data: &[u8], published: Timestamp) -> Result<VerifiedEvent, Rejection> {
+    match Envelope::parse(data) {
+        Ok(envelope) => verify(envelope, &config.signers, published),
+        Err(error) => {
+            let check = Check::failed("envelope").detail(error.to_string());
+            Err(Rejection { refusal: error.into(), checks: vec![check], digest: None })
+        }
     }
 }
 
