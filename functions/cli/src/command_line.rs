@@ -66,7 +66,7 @@ pub(crate) enum Command {
     Send(Send),
     /// Say what an event would come to, and why; nothing is launched
     Explain(Explain),
-    /// Check signature and identity of an event, nothing else
+    /// Check signature and identity of an event, or Buildkite's signature of a webhook, nothing else
     Verify(Verify),
     /// Show what is inside an envelope or bundle, without believing it
     Inspect(Inspect),

@@ -16,4 +16,5 @@ pub(crate) mod send;
 pub(crate) mod serve;
 pub(crate) mod sign;
 pub(crate) mod verify;
+mod verify_webhook;
 pub(crate) mod version;

@@ -1,4 +1,5 @@
-//! `launchgate verify`: the part of `explain` about signature and identity.
+//! `launchgate verify`: the part of `explain` about signature and identity; with `--webhook`, Buildkite's
+//! signature of a webhook.
 
 use std::path::PathBuf;
 
@@ -8,7 +9,10 @@ use launchgate_statement::{Envelope, Timestamp};
 use launchgate_trust::{Rejection, verify};
 use serde_json::json;
 
-use super::explain::{build_line, reason_rendered, why};
+use super::{
+    explain::{build_line, reason_rendered, why},
+    verify_webhook::WebhookArguments,
+};
 use crate::{
     clock, command_line::ConfigArgument, event_source::GivenEvent, failure::Failure, ladder, output::Output,
 };
@@ -18,22 +22,28 @@ use crate::{
 Examples:
   launchgate verify event.json
   launchgate verify event.json --publish-time 2026-11-18T11:06:40Z --output json
+  launchgate verify --webhook body.json --signature 'timestamp=1795000000,signature=45fe…' \\
+      --secret-env BUILDKITE_WEBHOOK_SECRET --at 2026-11-18T11:06:40Z
 
-Exit codes: 0 verified · 3 rejected · 2 the triggers file or the command line has errors")]
+Exit codes: 0 verified · 3 rejected · 2 the triggers file, the secret or the command line has errors")]
 pub(crate) struct Verify {
     /// File with an envelope, a Sigstore bundle or a Pub/Sub push body; `-` is standard input
-    event: PathBuf,
+    #[arg(required_unless_present = "webhook")]
+    event: Option<PathBuf>,
     #[command(flatten)]
     config: ConfigArgument,
     /// When Pub/Sub took the event in; default: the push body's publishTime, else now
     #[arg(long, value_name = "TIME", value_parser = clock::parse)]
     publish_time: Option<Timestamp>,
+    #[command(flatten)]
+    webhook: WebhookArguments,
 }
 
 impl Verify {
     pub(crate) fn run(self, output: &Output) -> Result<u8, Failure> {
+        let Some(event) = &self.event else { return self.webhook.run(output) };
         let config = self.config.load()?;
-        let given = GivenEvent::read(&self.event)?;
+        let given = GivenEvent::read(event)?;
         let published = self.publish_time.or(given.publish_time).unwrap_or_else(clock::now);
         let verified = match Envelope::parse(&given.data) {
             Ok(envelope) => verify(envelope, &config.signers, published),

@@ -168,7 +168,8 @@ impl Folder {
     }
 }
 
-fn finish(mut command: Command) -> Ran {
+/// Runs it to its end.
+pub(crate) fn finish(mut command: Command) -> Ran {
     ran(&command.output().unwrap())
 }
 

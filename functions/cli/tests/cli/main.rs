@@ -12,3 +12,4 @@ mod lint;
 mod reference;
 mod remote;
 mod service;
+mod webhook;

@@ -1,12 +1,16 @@
 //! Who vouches for an event: vectors of other implementations, and a negative test for each rule.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod conformance;
 mod keys;
 mod push_token;
+mod suite;
 mod vectors;
 mod verification;
 mod webhook;
+mod wycheproof_suites;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use base64::Engine as _;
@@ -23,21 +27,22 @@ fn vector(name: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// A file that is read beside the checkout, never copied into it. `None`, with one visible line, where it
-/// is absent; an error when CI=true.
-fn foreign(variable: &str, default: &str, name: &str) -> Option<String> {
+/// A file that is read beside the checkout, never copied into it. `None`, with one visible line that names
+/// the test, where it is absent; an error when CI=true.
+fn foreign(test: &str, variable: &str, default: &str, name: &str) -> Option<String> {
     let folder = std::env::var_os(variable).map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../..").join(default),
         PathBuf::from,
     );
     let path = folder.join(name);
     match std::fs::read_to_string(&path) {
-        Ok(text) => Some(text),
+        Ok(content) => Some(content),
         Err(error) if std::env::var("CI").is_ok_and(|ci| ci == "true") => {
             panic!("{}: {error}", path.display())
         }
         Err(_) => {
-            eprintln!("skipped: {} is not there", path.display());
+            // Past the capture of the test runner, which shows nothing of a test that passes.
+            _ = writeln!(std::io::stderr(), "SKIPPED {test}: {} is not there", path.display());
             None
         }
     }
