@@ -10,6 +10,7 @@
 )]
 
 mod artifact_arguments;
+mod buildkite_keys;
 mod clock;
 mod command_line;
 mod commands;

@@ -12,14 +12,14 @@ use futures_util::{StreamExt, stream};
 use launchgate_outcome::{Check, Outcome, Reason};
 use launchgate_statement::{EventId, Timestamp};
 use launchgate_triggers::{Config, DecideOptions, Decision, TriggerName, Verdict};
-use launchgate_trust::{Rejection, VerifiedEvent, VerifiedSignature};
+use launchgate_trust::{BuildkiteKeys, Jwk, Jwks, Rejection, TrustInputs, VerifiedEvent, VerifiedSignature};
 use tokio::time::Instant;
 
 use crate::{
     Admission, Admitted, AuthenticatedReceipt, Claimed, DecisionRecord, EventRecord, Fence, Judgement, Known,
     ReceiptRecord, Redecided, Redecision, UnreadableDelivery,
     judge::{Decided, judge, judge_event},
-    ports::{Failures, Ledger, LedgerError, Vertex},
+    ports::{BuildkiteKeySource, Failures, Ledger, LedgerError, Vertex},
 };
 
 /// Bytes of a rejected body kept for people. Attackers choose this content, so it is bounded here and
@@ -43,6 +43,8 @@ pub struct GateParts {
     pub vertex: Arc<dyn Vertex>,
     /// Where failures are told.
     pub failures: Arc<dyn Failures>,
+    /// What verifies keyless events.
+    pub buildkite_keys: Arc<dyn BuildkiteKeySource>,
 }
 
 /// The gate. Cheap to clone; every clone is the same gate.
@@ -130,10 +132,40 @@ impl Gate {
 
     async fn take_in(&self, receipt: AuthenticatedReceipt) -> Result<Answer, NothingDecided> {
         let delivery = receipt.receipt();
-        match judge(self.config(), &delivery.data, delivery.publish_time, DecideOptions::default()) {
+        let options = DecideOptions::default();
+        match self.judged(&delivery.data, delivery.publish_time, &[], options).await? {
             Judgement::Rejected(rejection) => self.reject(&receipt, rejection).await,
             Judgement::Decided(decided) => self.admit(&receipt, *decided).await,
         }
+    }
+
+    /// Judges with the keys at hand; where a token names one that is not among them, with keys fetched
+    /// afresh. `kept` are those that verified this very event before; Buildkite may have rotated them away.
+    ///
+    /// # Errors
+    /// `NothingDecided` when a key is wanted and Buildkite's keys cannot be fetched: that is no fault of the
+    /// event, so it is never a rejection.
+    pub(crate) async fn judged(
+        &self,
+        data: &[u8],
+        published: Timestamp,
+        kept: &[Jwk],
+        options: DecideOptions,
+    ) -> Result<Judgement, NothingDecided> {
+        let ask =
+            |buildkite_keys| judge(self.config(), data, TrustInputs { published, buildkite_keys }, options);
+        let source = &self.inner.parts.buildkite_keys;
+        let held = together(source.current(), kept);
+        let wanted = match ask(held.as_deref().map_or(BuildkiteKeys::Missing, BuildkiteKeys::Held)) {
+            Ok(judgement) => return Ok(judgement),
+            Err(wanted) => wanted,
+        };
+        let fresh = source.refresh_for(&wanted.kid).await.map_err(|error| {
+            tracing::error!(%error, "Buildkite's keys could not be fetched");
+            NothingDecided(format!("Buildkite's keys could not be fetched: {error}"))
+        })?;
+        let fresh = together(Some(fresh), kept).unwrap_or_default();
+        ask(BuildkiteKeys::Complete(&fresh)).map_err(|wanted| NothingDecided(wanted.to_string()))
     }
 
     /// Records a request by a proven sender that is no delivery.
@@ -342,6 +374,21 @@ impl Gate {
             attempts: Vec::new(),
             run: None,
             by: None,
+        }
+    }
+}
+
+/// The keys at hand with those kept beside an event.
+fn together(keys: Option<Arc<Jwks>>, kept: &[Jwk]) -> Option<Arc<Jwks>> {
+    if kept.is_empty() {
+        return keys;
+    }
+    let base = keys.as_deref().cloned().unwrap_or_default();
+    match base.with(kept) {
+        Ok(all) => Some(Arc::new(all)),
+        Err(error) => {
+            tracing::error!(%error, "a key kept with an event cannot be read");
+            keys
         }
     }
 }

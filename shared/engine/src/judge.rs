@@ -3,7 +3,7 @@
 use launchgate_outcome::{Check, Outcome, Reason, Refusal};
 use launchgate_statement::{Envelope, Timestamp};
 use launchgate_triggers::{Config, DecideOptions, Decisions, decide};
-use launchgate_trust::{Rejection, VerifiedEvent, verify};
+use launchgate_trust::{KeyWanted, Rejection, TrustInputs, Unverified, VerifiedEvent, verify};
 
 /// What a message comes to.
 #[derive(Debug)]
@@ -34,21 +34,30 @@ impl Judgement {
 }
 
 /// Parses, verifies and decides message data. Pure: the same arguments give the same answer.
-pub fn judge(config: &Config, data: &[u8], published: Timestamp, options: DecideOptions) -> Judgement {
+///
+/// # Errors
+/// `KeyWanted` when nothing can be said before Buildkite's keys are fetched afresh.
+pub fn judge(
+    config: &Config,
+    data: &[u8],
+    inputs: TrustInputs<'_>,
+    options: DecideOptions,
+) -> Result<Judgement, KeyWanted> {
     let envelope = match Envelope::parse(data) {
         Ok(envelope) => envelope,
         Err(error) => {
             let check = Check::failed("envelope").detail(error.to_string());
-            return Judgement::Rejected(Rejection {
+            return Ok(Judgement::Rejected(Rejection {
                 refusal: error.into(),
                 checks: vec![check],
                 digest: None,
-            });
+            }));
         }
     };
-    match verify(envelope, &config.signers, published) {
-        Ok(event) => judge_event(config, event, published, options),
-        Err(rejection) => Judgement::Rejected(rejection),
+    match verify(envelope, &config.signers, inputs) {
+        Ok(event) => Ok(judge_event(config, event, inputs.published, options)),
+        Err(Unverified::Rejected(rejection)) => Ok(Judgement::Rejected(rejection)),
+        Err(Unverified::KeyWanted(wanted)) => Err(wanted),
     }
 }
 

@@ -6,9 +6,7 @@ use launchgate_triggers::DecideOptions;
 
 use crate::{
     Claimed, CommandKind, CommandRecord, DecisionRecord, Gate, Judgement, Redecided, Redecision, StoredEvent,
-    SweepReport,
-    judge::{Decided, judge},
-    ports::LedgerError,
+    SweepReport, judge::Decided, ports::LedgerError,
 };
 
 /// Commands one sweep carries out.
@@ -53,7 +51,14 @@ impl Gate {
         let by = format!("command {} by {}: {}", command.id.0, command.command.by, command.command.why);
         let ordinal = if force { forced_ordinal(&stored, &by) } else { 0 };
         let options = DecideOptions { ordinal, max_age_met: age_was_met(&stored) };
-        let decided = match judge(self.config(), &stored.event.data, stored.event.first_published, options) {
+        let tokens = stored.event.signatures.iter().filter_map(|signature| signature.token.as_ref());
+        let kept: Vec<_> = tokens.map(|token| token.key.clone()).collect();
+        let published = stored.event.first_published;
+        let judged = match self.judged(&stored.event.data, published, &kept, options).await {
+            Ok(judged) => judged,
+            Err(undecided) => return Ok(format!("{undecided}; ask for the replay again")),
+        };
+        let decided = match judged {
             Judgement::Rejected(rejection) => {
                 let refusal = rejection.refusal;
                 return Ok(format!("{}/{}: {}", refusal.outcome, refusal.reason, refusal.message));

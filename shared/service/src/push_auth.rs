@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use axum::http::{HeaderMap, header::AUTHORIZATION};
-use launchgate_google::{GoogleCerts, GoogleError};
+use launchgate_google::{GoogleError, KeySet};
 use launchgate_outcome::{Reason, Refusal};
 use launchgate_statement::Timestamp;
 use launchgate_triggers::{PushAuth, Route};
@@ -15,7 +15,7 @@ const MAX_HEADER: usize = 8 * 1024;
 /// Proves who pushes to one route.
 pub(crate) struct Doorkeeper {
     route: Route,
-    certs: Option<GoogleCerts>,
+    certs: Option<KeySet>,
 }
 
 /// Why nobody is let in.
@@ -28,7 +28,7 @@ pub(crate) enum NotAdmitted {
 }
 
 impl Doorkeeper {
-    pub(crate) fn new(route: Route, certs: Option<GoogleCerts>) -> Self {
+    pub(crate) fn new(route: Route, certs: Option<KeySet>) -> Self {
         Self { route, certs }
     }
 

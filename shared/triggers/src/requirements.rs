@@ -144,7 +144,8 @@ impl Requirements {
         };
         let age = evidence.published.micros_since(time.at).div_euclid(1_000_000);
         let old = age > self.max_age_seconds.cast_signed();
-        let actual = format!("{} ({} {}, published {})", about(age), time.source, time.at, evidence.published);
+        let actual =
+            format!("{} ({} {}, published {})", about(age), time.source, time.at, evidence.published);
         let rung = if old { Check::failed(name) } else { Check::passed(name) };
         let message = format!("expected an event {expected} old, found {actual}");
         let rung = rung.expected(expected).actual(actual).voucher(time.voucher);

@@ -8,16 +8,16 @@ use std::{
 };
 
 use anyhow::Context as _;
-use launchgate_engine::ports::Ledger;
+use launchgate_engine::{Judgement, judge, ports::Ledger};
 use launchgate_service::{Environment, GateService, TriggersFile, open_ledger};
 use launchgate_standin::{Fault, FaultRule, VertexOptions, VertexStandin};
 use launchgate_statement::Artifact;
-use launchgate_triggers::Config;
-use launchgate_trust::{Scheme, SigningKey};
+use launchgate_triggers::{Config, DecideOptions};
+use launchgate_trust::{BuildkiteKeys, Scheme, SigningKey, TrustInputs};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
-use super::Played;
+use super::{Played, cast::Scene};
 use crate::{commands::keygen::write_new, failure::Failure, local_file, output::Output};
 
 /// The trigger whose service account the stand-in refuses.
@@ -81,6 +81,13 @@ impl Stage {
 
     pub(super) fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// What `explain` says of a scene.
+    pub(super) fn judged(&self, scene: &Scene) -> Result<Judgement, Failure> {
+        let inputs = TrustInputs { published: scene.published, buildkite_keys: BuildkiteKeys::Missing };
+        let judged = judge(&self.config, &scene.data, inputs, DecideOptions::default());
+        Ok(judged.map_err(anyhow::Error::from)?)
     }
 
     pub(super) fn folder(&self) -> &Path {

@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use launchgate_google::{Endpoints, Freshness, GoogleCerts};
+use launchgate_google::{Endpoints, Freshness, KeySet};
 use launchgate_standin::{GoogleCerts as Standin, SigningKey};
 
-fn certs(standin: &Standin, freshness: Freshness) -> GoogleCerts {
+fn certs(standin: &Standin, freshness: Freshness) -> KeySet {
     let variables = BTreeMap::from([("LAUNCHGATE_GOOGLE_CERTS_ENDPOINT".to_owned(), standin.endpoint())]);
-    GoogleCerts::new(&Endpoints::from_variables(&variables).unwrap(), freshness).unwrap()
+    KeySet::google(&Endpoints::from_variables(&variables).unwrap(), freshness).unwrap()
 }
 
 /// No time between fetches, for tests of what happens after it.

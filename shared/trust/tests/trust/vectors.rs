@@ -3,12 +3,12 @@
 use launchgate_statement::{Envelope, Sha256};
 use launchgate_trust::{
     PublicKey, Scheme, Signer, SignerId, SignerKind, Signers, TrustError, VerifiedSignature, WebhookSecrets,
-    verify, verify_signatures, verify_webhook,
+    verify_signatures, verify_webhook,
 };
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{at, foreign, pem, published, vector};
+use crate::{at, by_keys, foreign, pem, published, vector};
 
 fn signer(id: &str, key: PublicKey) -> Signer {
     Signer {
@@ -67,7 +67,7 @@ impl DsseVector {
             Ok(envelope) => envelope,
             Err(error) => return (error.reason.outcome().to_string(), error.reason.as_str()),
         };
-        match verify(envelope, &signers, at(&self.publish_time)) {
+        match by_keys(envelope, &signers, at(&self.publish_time)) {
             Ok(event) if roots(event.signatures()) >= self.threshold => ("verified".to_owned(), ""),
             Ok(_) => ("rejected_signature".to_owned(), "threshold"),
             Err(rejection) => (rejection.refusal.outcome.to_string(), rejection.refusal.reason.as_str()),
@@ -178,7 +178,7 @@ fn the_official_plugins_example_is_named_and_its_key_refused_at_load() {
     let envelope = Envelope::parse(text.as_bytes()).unwrap();
 
     let own = signer("own", crate::a_key().public_key().unwrap());
-    let rejection = verify(envelope, &Signers::new(vec![own]).unwrap(), published()).unwrap_err();
+    let rejection = by_keys(envelope, &Signers::new(vec![own]).unwrap(), published()).unwrap_err();
     assert_eq!(rejection.refusal.reason.as_str(), "known_demo_key");
 
     for scheme in [Scheme::RsaPkcs1v15Sha256, Scheme::RsaPssSha256] {
