@@ -3,6 +3,7 @@
 .PHONY: help demo run test fmt fmt-check lint deny bins bench docs
 
 CARGO ?= cargo
+RELEASE = $(or $(CARGO_TARGET_DIR),target)/release
 LAUNCHGATE = $(CARGO) run --quiet --locked --package launchgate-cli --bin launchgate --
 
 help: ## list the targets
@@ -44,7 +45,7 @@ bins:
 
 bench: ## speed and size beside bare loops that do the same work
 	$(CARGO) build --release --locked --workspace --bins
-	$(CARGO) run --release --quiet --locked --package launchgate-load
+	$(RELEASE)/launchgate-load bench --bin-dir $(RELEASE)
 
 docs: ## the API documentation of the crates
 	$(CARGO) doc --workspace --no-deps --locked

@@ -14,6 +14,7 @@ use launchgate_statement::{EventId, Timestamp};
 use launchgate_triggers::{Config, DecideOptions, Decision, TriggerName, Verdict};
 use launchgate_trust::{BuildkiteKeys, Jwk, Jwks, Rejection, TrustInputs, VerifiedEvent, VerifiedSignature};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use crate::{
     Admission, Admitted, AuthenticatedReceipt, Claimed, DecisionRecord, EventRecord, Fence, Judgement, Known,
@@ -126,7 +127,7 @@ impl Gate {
     /// `NothingDecided` when the ledger could not take it; redelivery is safe.
     pub async fn receive(&self, receipt: AuthenticatedReceipt) -> Result<Answer, NothingDecided> {
         let gate = self.clone();
-        let work = tokio::spawn(async move { gate.take_in(receipt).await });
+        let work = tokio::spawn(async move { gate.take_in(receipt).await }.in_current_span());
         work.await.unwrap_or_else(|error| Err(NothingDecided(format!("the work stopped: {error}"))))
     }
 
@@ -238,8 +239,11 @@ impl Gate {
                 }));
             }
         }
-        let records: Vec<_> =
-            decisions.decisions.into_iter().map(|decision| self.decision_record(&event, decision)).collect();
+        let records: Vec<_> = decisions
+            .decisions
+            .into_iter()
+            .map(|decision| Arc::new(self.decision_record(&event, decision)))
+            .collect();
         // `interrupted` is what an intent is until more is recorded; the delivery itself was not.
         let reason = summed(&records).map_or(Some(Reason::NoTriggerMatches), |(_, reason)| reason);
         let reason = reason.filter(|reason| *reason != Reason::Interrupted);
@@ -289,7 +293,7 @@ impl Gate {
                 let Decided { event, decisions } = *decided;
                 let decisions = decisions.decisions.into_iter();
                 let decisions: Vec<_> =
-                    decisions.map(|decision| self.decision_record(&event, decision)).collect();
+                    decisions.map(|decision| Arc::new(self.decision_record(&event, decision))).collect();
                 let wanting = [Reason::SignerNotPermitted, Reason::ThresholdNotMet, Reason::FactNotVouched];
                 let redecision = Redecision {
                     event: id.clone(),
@@ -317,7 +321,12 @@ impl Gate {
 
     /// Carries out the decisions that were just claimed. What fails here is durable already: the answer is
     /// 204 and the sweep goes on.
-    async fn launch_all(&self, event: EventId, work: Vec<(DecisionRecord, Fence)>, now: Timestamp) -> Answer {
+    async fn launch_all(
+        &self,
+        event: EventId,
+        work: Vec<(Arc<DecisionRecord>, Fence)>,
+        now: Timestamp,
+    ) -> Answer {
         let done: Vec<(TriggerName, Outcome, Option<Reason>)> = stream::iter(work)
             .map(|(decision, fence)| async move {
                 let trigger = decision.trigger.clone();
@@ -394,7 +403,7 @@ fn together(keys: Option<Arc<Jwks>>, kept: &[Jwk]) -> Option<Arc<Jwks>> {
 }
 
 /// What the decisions come to together, as recorded before anything is sent.
-fn summed(records: &[DecisionRecord]) -> Option<(Outcome, Option<Reason>)> {
+fn summed(records: &[Arc<DecisionRecord>]) -> Option<(Outcome, Option<Reason>)> {
     let first = records.iter().min_by_key(|record| record.outcome)?;
     Some((first.outcome, first.reason))
 }

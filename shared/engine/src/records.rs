@@ -1,6 +1,6 @@
 //! What the ledger keeps and gives back.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use launchgate_outcome::{Check, Outcome, Reason};
 use launchgate_statement::{Artifact, Build, EventDigest, EventId, Sha256, Timestamp};
@@ -144,7 +144,8 @@ pub struct Admission {
     /// The event.
     pub event: EventRecord,
     /// Its decisions. Those that are open and hold a plan are claimed in the same commit, fence 1.
-    pub decisions: Vec<DecisionRecord>,
+    /// Shared, since the caller goes on working with what the ledger writes.
+    pub decisions: Vec<Arc<DecisionRecord>>,
     /// How long the claims last.
     pub lease: Duration,
 }
@@ -181,7 +182,7 @@ pub struct Redecision {
     pub signatures: Vec<VerifiedSignature>,
     /// The new decisions. One whose launch id is recorded with an outcome outside `replaces` is left
     /// alone; one that is replaced is kept in the decision's history.
-    pub decisions: Vec<DecisionRecord>,
+    pub decisions: Vec<Arc<DecisionRecord>>,
     /// Which recorded outcomes (and, when given, reasons) may be replaced.
     pub replaces: Vec<(Outcome, Option<Reason>)>,
     /// How long the claims last.
@@ -212,7 +213,7 @@ pub enum Claim {
 #[derive(Clone, Debug)]
 pub struct Claimed {
     /// The decision as recorded.
-    pub decision: DecisionRecord,
+    pub decision: Arc<DecisionRecord>,
     /// The fence to record under.
     pub fence: Fence,
     /// When it was first meant to be launched, by the ledger's clock.

@@ -1,5 +1,7 @@
 //! Deciding a recorded event again, because an operator asked for it.
 
+use std::sync::Arc;
+
 use launchgate_outcome::{CheckStatus, Outcome};
 use launchgate_statement::EventId;
 use launchgate_triggers::DecideOptions;
@@ -69,7 +71,9 @@ impl Gate {
         let decisions: Vec<_> = decisions
             .decisions
             .into_iter()
-            .map(|decision| DecisionRecord { by: Some(by.clone()), ..self.decision_record(&event, decision) })
+            .map(|decision| {
+                Arc::new(DecisionRecord { by: Some(by.clone()), ..self.decision_record(&event, decision) })
+            })
             .collect();
         if decisions.is_empty() {
             return Ok("no_match: no trigger matches the event today".to_owned());

@@ -1,6 +1,6 @@
 //! Taking a decision, recording what came of it, and what is still to be done.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use launchgate_engine::{AttemptRecord, Claim, Claimed, DecisionRecord, Fence, Progress, Recorded, Run};
 use launchgate_outcome::{Outcome, Reason};
@@ -35,7 +35,7 @@ pub(crate) fn claim(
     let sql = format!("{SELECT_DECISION} WHERE d.launch_id = ?1");
     let claimed = db.prepare_cached(&sql)?.query_row([launch_id.as_str()], |row| {
         Ok(Claimed {
-            decision: decision(row)?,
+            decision: Arc::new(decision(row)?),
             fence: fence_from(row.get::<_, i64>("fence")? + 1),
             first_intent: row.get::<_, Option<Plain<_>>>("first_intent")?.map_or(now, |at| at.0),
             unanswered_since: row.get::<_, Option<Plain<_>>>("unanswered_since")?.map(|at| at.0),

@@ -1,6 +1,6 @@
 //! Decisions as rows.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use launchgate_engine::{DecisionRecord, Fence};
 use launchgate_outcome::{Outcome, Reason};
@@ -16,7 +16,7 @@ use crate::{
 
 /// A decision ready to be written: the JSON is made on the caller's thread, not on the writer's.
 pub(crate) struct DecisionRow {
-    pub(crate) record: DecisionRecord,
+    pub(crate) record: Arc<DecisionRecord>,
     checks: String,
     plan: Option<String>,
     signers: String,
@@ -26,7 +26,7 @@ pub(crate) struct DecisionRow {
 }
 
 impl DecisionRow {
-    pub(crate) fn new(record: DecisionRecord) -> Result<Self, Fault> {
+    pub(crate) fn new(record: Arc<DecisionRecord>) -> Result<Self, Fault> {
         Ok(Self {
             checks: json(&record.checks)?,
             plan: record.plan.as_ref().map(json).transpose()?,

@@ -66,7 +66,7 @@ impl RedecisionRows {
         }
         // What would change nothing is not written, so that asking again after a lost answer adds no
         // second page to the history.
-        if !self.may_replace(old) || *old == row.record {
+        if !self.may_replace(old) || *old == *row.record {
             return Ok(None);
         }
         let sql = "INSERT INTO decision_history (event, replaced, decision) VALUES (?1, ?2, ?3)";

@@ -22,6 +22,9 @@ impl BareLedger {
         let connection = Connection::open(path)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
+        connection.pragma_update(None, "cache_size", -8192)?;
+        connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
         connection.execute_batch(
             "CREATE TABLE intent (id BLOB PRIMARY KEY, body TEXT NOT NULL, run TEXT) WITHOUT ROWID, STRICT;",
         )?;

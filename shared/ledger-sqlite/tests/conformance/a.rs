@@ -1,6 +1,6 @@
 //! Small builders for the nouns of the tests.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use launchgate_engine::{
     Admission, AttemptRecord, CallSummary, Command, CommandKind, DecisionRecord, EventRecord, Fence,
@@ -140,6 +140,7 @@ pub(crate) fn denied(n: u32, trigger: &str) -> DecisionRecord {
 
 pub(crate) fn admission(n: u32, decisions: Vec<DecisionRecord>) -> Admission {
     let receipt = ReceiptRecord { event: Some(id(n)), ..receipt(&format!("message-{n}")) };
+    let decisions = decisions.into_iter().map(Arc::new).collect();
     Admission { receipt, event: event(n), decisions, lease: LEASE }
 }
 
@@ -152,7 +153,7 @@ pub(crate) fn redecision(n: u32, decisions: Vec<DecisionRecord>, replaces: &[Out
     Redecision {
         event: id(n),
         signatures: Vec::new(),
-        decisions,
+        decisions: decisions.into_iter().map(Arc::new).collect(),
         replaces: replaces.iter().map(|outcome| (*outcome, None)).collect(),
         lease: LEASE,
     }

@@ -30,7 +30,7 @@ pub(crate) async fn a_lease_that_ran_out_is_taken_over_under_the_next_fence(plac
     let claimed = hold(ledger, &launch_id).await;
 
     assert_eq!(claimed.fence, Fence(2));
-    assert_eq!(claimed.decision, a::to_launch(1, "retrain"));
+    assert_eq!(*claimed.decision, a::to_launch(1, "retrain"));
     assert!(matches!(ledger.claim(&launch_id, a::LEASE).await.unwrap(), Claim::Busy));
     assert!(ledger.due(10).await.unwrap().is_empty());
 }
@@ -244,7 +244,7 @@ pub(crate) async fn the_newest_fifty_attempts_are_kept(place: &mut impl Factory)
         ledger.record(&launch_id, fence, a::later(fence, Duration::ZERO, true), Now).await.unwrap();
     }
 
-    let attempts = hold(ledger, &launch_id).await.decision.attempts;
+    let attempts = hold(ledger, &launch_id).await.decision.attempts.clone();
 
     assert_eq!(attempts.len(), 50);
     assert_eq!(attempts[0].fence, Fence(12));
