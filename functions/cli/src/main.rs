@@ -19,6 +19,7 @@ mod event_source;
 mod failure;
 mod fixture;
 mod job;
+mod keyless;
 mod ladder;
 mod local_file;
 mod output;

@@ -79,10 +79,6 @@ impl Stage {
         Ok(Self { folder, config, release, retired, artifacts, vertex, ledger, address, stop, serving })
     }
 
-    pub(super) fn config(&self) -> &Config {
-        &self.config
-    }
-
     /// What `explain` says of a scene.
     pub(super) fn judged(&self, scene: &Scene) -> Result<Judgement, Failure> {
         let inputs = TrustInputs { published: scene.published, buildkite_keys: BuildkiteKeys::Missing };
