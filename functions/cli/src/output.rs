@@ -70,7 +70,7 @@ impl Output {
     /// Writes a value to stdout as indented JSON.
     pub(crate) fn json(&self, value: &impl Serialize) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(value).map_err(anyhow::Error::from)?;
-        self.data(&text)
+        if std::io::stdout().is_terminal() { self.data(&harmless_json(&text)) } else { self.data(&text) }
     }
 
     /// Writes a line of talk to stderr.
@@ -176,6 +176,20 @@ fn escape(text: &str, keep: impl Fn(char) -> bool) -> String {
     safe
 }
 
+/// The same JSON with what acts on a terminal written as `\uXXXX`. All such characters stand in strings,
+/// and none is outside the basic plane.
+fn harmless_json(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_hostile(c) && c != '\n' {
+            let _ = write!(text, "\\u{:04x}", u32::from(c));
+        } else {
+            text.push(c);
+        }
+    }
+    text
+}
+
 /// Controls (C0, DEL, C1), line and paragraph separators, and what Unicode calls bidirectional or
 /// invisible format characters: with them a terminal shows something else than what is there.
 fn is_hostile(c: char) -> bool {
@@ -260,6 +274,15 @@ mod tests {
         assert_eq!(line("a\u{1b}[31m\nb\u{202e}c\u{9b}2J"), "a\\u{1b}[31m\\nb\\u{202e}c\\u{9b}2J");
         assert_eq!(lines("a\n\u{7}b"), "a\n\\u{7}b");
         assert_eq!(line("Zürich ✓ 機械"), "Zürich ✓ 機械");
+    }
+
+    #[test]
+    fn json_for_a_terminal_is_the_same_json() {
+        let value = serde_json::json!({"name": "a\u{9b}2J\u{202e}b\u{1b}ü"});
+        let text = harmless_json(&serde_json::to_string_pretty(&value).unwrap());
+
+        assert!(!text.chars().any(|c| is_hostile(c) && c != '\n'), "{text:?}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
     }
 
     #[test]

@@ -16,7 +16,7 @@ async fn main() -> ExitCode {
 }
 
 /// `LAUNCHGATE_CONFIG` names the triggers file inside the function's package; `LAUNCHGATE_…` variables
-/// replace single values. Lambda's disk forgets: a SQLite ledger needs `ephemeralDisk: allowed` typed out.
+/// replace single values. Lambda's disk forgets: a `SQLite` ledger needs `ephemeralDisk: allowed` typed out.
 async fn run() -> anyhow::Result<()> {
     install_crypto();
     let environment = Environment::of_process();

@@ -32,8 +32,8 @@ impl Gate {
     /// Works on a decision that the caller holds, and records what came of it.
     /// Cancellation-safe: whatever is cut off is taken up by the sweep after the lease.
     pub(crate) async fn work_on(&self, claimed: Claimed, taken_over: bool) -> Result<Attempted, LedgerError> {
-        let progress = match self.still_allowed(&claimed, taken_over) {
-            Some(ended) => ended,
+        let progress = match self.no_longer_allowed(&claimed, taken_over) {
+            Some(ended) => self.end(&claimed, ended).await,
             None => self.call(&claimed).await,
         };
         let (outcome, reason) = match &progress {
@@ -57,15 +57,11 @@ impl Gate {
 
     /// Before every call but a decision's first: is each counted signer still in force, the trigger still
     /// there, enforced, not paused? Source: DESIGN §5.
-    fn still_allowed(&self, claimed: &Claimed, taken_over: bool) -> Option<Progress> {
+    fn no_longer_allowed(&self, claimed: &Claimed, taken_over: bool) -> Option<Progress> {
         if !taken_over {
             return None;
         }
         let decision = &claimed.decision;
-        // A call that may have been accepted is followed up whatever the file says now: the run may exist.
-        if claimed.unanswered_since.is_some() {
-            return None;
-        }
         let ended = |outcome, reason, message: String| {
             Some(Progress::Ended { outcome, reason, message, attempt: None })
         };
@@ -90,6 +86,26 @@ impl Gate {
         })
     }
 
+    /// Ends a decision that may not be sent any more, unless an earlier call may have made its run: that is
+    /// followed up whatever the file says now, and nothing is sent anew.
+    async fn end(&self, claimed: &Claimed, ended: Progress) -> Progress {
+        let (Some(since), Some(plan)) = (claimed.unanswered_since, &claimed.decision.plan) else {
+            return ended;
+        };
+        if !plan.kind().has_client_id() {
+            return self.look_for(claimed, plan, since).await;
+        }
+        let begun = Instant::now();
+        match self.vertex().get(plan).await {
+            Ok(job) if same_job(plan, &job, claimed.first_intent).is_ok() => {
+                launched(self.vertex().run_of(plan, &job), claimed, begun)
+            }
+            Ok(_) => ended,
+            Err(error) if error.kind == CallErrorKind::Terminal(Reason::NotFound) => ended,
+            Err(error) => unfetched(error, claimed, begun),
+        }
+    }
+
     async fn call(&self, claimed: &Claimed) -> Progress {
         let Some(plan) = &claimed.decision.plan else {
             let message = "the decision has no plan; replay the event".to_owned();
@@ -112,7 +128,7 @@ impl Gate {
             Err(error) if error.kind == CallErrorKind::AlreadyExists && plan.kind().has_client_id() => {
                 self.adopt(claimed, plan, begun).await
             }
-            Err(error) => failed(error, claimed, begun),
+            Err(error) => failed(&error, claimed, begun),
         }
     }
 
@@ -120,7 +136,7 @@ impl Gate {
     async fn adopt(&self, claimed: &Claimed, plan: &LaunchPlan, begun: Instant) -> Progress {
         let job = match self.vertex().get(plan).await {
             Ok(job) => job,
-            Err(error) => return failed(error, claimed, begun),
+            Err(error) => return unfetched(error, claimed, begun),
         };
         match same_job(plan, &job, claimed.first_intent) {
             Ok(()) => launched(self.vertex().run_of(plan, &job), claimed, begun),
@@ -153,7 +169,7 @@ impl Gate {
         let jobs = match self.vertex().find(plan).await {
             Ok(jobs) => jobs,
             // A listing that fails says nothing of the first call: keep that open.
-            Err(error) => return still_unanswered(failed(error, claimed, begun)),
+            Err(error) => return still_unanswered(failed(&error, claimed, begun)),
         };
         let ours: Vec<&Value> =
             jobs.iter().filter(|job| same_job(plan, job, claimed.first_intent).is_ok()).collect();
@@ -245,9 +261,17 @@ fn launched(run: Option<Run>, claimed: &Claimed, begun: Instant) -> Progress {
     }
 }
 
-fn failed(error: CallError, claimed: &Claimed, begun: Instant) -> Progress {
+fn failed(error: &CallError, claimed: &Claimed, begun: Instant) -> Progress {
     let call = attempt(claimed, begun, error.http_status, &error.code, &error.message);
-    after_failure(error, call, &claimed.decision.attempts, claimed.first_intent, claimed.now)
+    after_failure(error, &call, &claimed.decision.attempts, claimed.decided, claimed.now)
+}
+
+/// A job with our id exists and could not be fetched: whatever the answer was, it does not say that there is
+/// no run, so it ends nothing.
+fn unfetched(error: CallError, claimed: &Claimed, begun: Instant) -> Progress {
+    let message = format!("a job with the id may exist and could not be fetched: {}", error.message);
+    let kind = CallErrorKind::Transient(Reason::VertexUnavailable);
+    failed(&CallError { kind, message, not_accepted: false, ..error }, claimed, begun)
 }
 
 /// The same, but the first call stays unanswered and its decision open.
@@ -260,7 +284,7 @@ fn still_unanswered(progress: Progress) -> Progress {
             outcome: Outcome::LaunchUnknown,
             reason: Reason::Ambiguous,
             message: format!("looking for the job failed ({}): {message}", reason.map_or("", Reason::as_str)),
-            delay: Duration::from_secs(600),
+            delay: Duration::from_mins(10),
             not_accepted: false,
             attempt,
         },

@@ -10,15 +10,17 @@ use std::{
 
 use futures_util::{StreamExt, stream};
 use launchgate_outcome::{Check, Outcome, Reason};
-use launchgate_statement::{EventId, Timestamp};
-use launchgate_triggers::{Config, DecideOptions, Decision, TriggerName, Verdict};
-use launchgate_trust::{BuildkiteKeys, Jwk, Jwks, Rejection, TrustInputs, VerifiedEvent, VerifiedSignature};
+use launchgate_statement::{Envelope, EventId, Timestamp};
+use launchgate_triggers::{Config, DecideOptions, Decision, LaunchId, TriggerName, Verdict};
+use launchgate_trust::{
+    BuildkiteKeys, Jwk, Jwks, KeyWanted, Rejection, TrustInputs, VerifiedEvent, VerifiedSignature,
+};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::{
-    Admission, Admitted, AuthenticatedReceipt, Claimed, DecisionRecord, EventRecord, Fence, Judgement, Known,
-    ReceiptRecord, Redecided, Redecision, UnreadableDelivery,
+    Admission, Admitted, AuthenticatedReceipt, Claim, Claimed, DecisionRecord, EventRecord, Fence, Judgement,
+    Known, ReceiptRecord, Redecided, Redecision, UnreadableDelivery,
     judge::{Decided, judge, judge_event},
     ports::{BuildkiteKeySource, Failures, Ledger, LedgerError, Vertex},
 };
@@ -133,28 +135,41 @@ impl Gate {
 
     async fn take_in(&self, receipt: AuthenticatedReceipt) -> Result<Answer, NothingDecided> {
         let delivery = receipt.receipt();
-        let options = DecideOptions::default();
-        match self.judged(&delivery.data, delivery.publish_time, &[], options).await? {
+        let ask = |buildkite_keys: BuildkiteKeys<'_>| {
+            let inputs = TrustInputs { published: delivery.publish_time, buildkite_keys };
+            judge(self.config(), &delivery.data, inputs, DecideOptions::default())
+        };
+        let held = self.inner.parts.buildkite_keys.current();
+        let judged = match ask(held.as_deref().map_or(BuildkiteKeys::Missing, BuildkiteKeys::Held)) {
+            Ok(judged) => judged,
+            // A copy that comes again after Buildkite rotated its keys (a seek) is verified as the first was.
+            Err(_) => self.with_buildkite_keys(&self.kept_keys(&delivery.data).await?, ask).await?,
+        };
+        match judged {
             Judgement::Rejected(rejection) => self.reject(&receipt, rejection).await,
             Judgement::Decided(decided) => self.admit(&receipt, *decided).await,
         }
     }
 
-    /// Judges with the keys at hand; where a token names one that is not among them, with keys fetched
-    /// afresh. `kept` are those that verified this very event before; Buildkite may have rotated them away.
+    /// The keys that verified the recorded event in `data`; none when it is not recorded.
+    async fn kept_keys(&self, data: &[u8]) -> Result<Vec<Jwk>, NothingDecided> {
+        let Ok(envelope) = Envelope::parse(data) else { return Ok(Vec::new()) };
+        let stored = self.ledger().event(&envelope.event_digest().id()).await?;
+        Ok(stored.map(|stored| kept_keys(&stored.event.signatures)).unwrap_or_default())
+    }
+
+    /// What `ask` answers with the keys at hand; where a token names one that is not among them, with keys
+    /// fetched afresh. `kept` are those that verified this very event before; Buildkite may have rotated
+    /// them away.
     ///
     /// # Errors
     /// `NothingDecided` when a key is wanted and Buildkite's keys cannot be fetched: that is no fault of the
     /// event, so it is never a rejection.
-    pub(crate) async fn judged(
+    pub(crate) async fn with_buildkite_keys(
         &self,
-        data: &[u8],
-        published: Timestamp,
         kept: &[Jwk],
-        options: DecideOptions,
+        ask: impl Fn(BuildkiteKeys<'_>) -> Result<Judgement, KeyWanted> + Send + Sync,
     ) -> Result<Judgement, NothingDecided> {
-        let ask =
-            |buildkite_keys| judge(self.config(), data, TrustInputs { published, buildkite_keys }, options);
         let source = &self.inner.parts.buildkite_keys;
         let held = together(source.current(), kept);
         let wanted = match ask(held.as_deref().map_or(BuildkiteKeys::Missing, BuildkiteKeys::Held)) {
@@ -261,12 +276,18 @@ impl Gate {
                 unmatched,
             },
             decisions: records.clone(),
+            claim: CALLS_AT_ONCE,
             lease: self.lease(),
         };
         match self.ledger().admit(admission).await? {
             Admitted::New { now } => {
-                let work = records.into_iter().map(|record| (record, Fence(1))).collect();
-                Ok(self.launch_all(id, work, now).await)
+                let mut claimed = 0;
+                let work = records.into_iter().map(|decision| {
+                    let held = decision.outcome.is_open() && claimed < CALLS_AT_ONCE;
+                    claimed += usize::from(held);
+                    if held { Work::Held { decision, now } } else { Work::Recorded(decision) }
+                });
+                Ok(self.launch_all(id, work.collect()).await)
             }
             Admitted::Known(known) => self.again(event, published, known).await,
         }
@@ -281,70 +302,58 @@ impl Gate {
         known: Known,
     ) -> Result<Answer, NothingDecided> {
         let id = event.id();
-        let brings = |signature: &VerifiedSignature| {
-            !known.signatures.iter().any(|old| old.signer == signature.signer)
+        let missing = |from: &[VerifiedSignature], of: &[VerifiedSignature]| {
+            of.iter().any(|signature| from.iter().all(|other| other.signer != signature.signer))
         };
-        if event.signatures().iter().any(brings) {
-            let signatures = event.signatures().to_vec();
-            let joined = event.joined(&known.signatures, &self.config().signers);
-            if let Judgement::Decided(decided) =
+        let mut union = known.signatures;
+        let mut work = Vec::new();
+        // Copies with other signers may come at the same time: whoever writes last sees all of them, and
+        // judges again with those it had not known.
+        let mut unseen = missing(&union, event.signatures());
+        while unseen {
+            let joined = event.clone().joined(&union, &self.config().signers);
+            let judged = joined.signatures().to_vec();
+            let Judgement::Decided(decided) =
                 judge_event(self.config(), joined, published, DecideOptions::default())
-            {
-                let Decided { event, decisions } = *decided;
-                let decisions = decisions.decisions.into_iter();
-                let decisions: Vec<_> =
-                    decisions.map(|decision| Arc::new(self.decision_record(&event, decision))).collect();
-                let wanting = [Reason::SignerNotPermitted, Reason::ThresholdNotMet, Reason::FactNotVouched];
-                let redecision = Redecision {
-                    event: id.clone(),
-                    signatures,
-                    decisions: decisions.clone(),
-                    replaces: wanting.map(|reason| (Outcome::DeniedPolicy, Some(reason))).into(),
-                    lease: self.lease(),
-                };
-                let Redecided { written, now } = self.ledger().redecide(redecision).await?;
-                let work = decisions.into_iter().filter_map(|decision| {
-                    let (_, fence) =
-                        written.iter().find(|(launch_id, _)| *launch_id == decision.launch_id)?;
-                    Some((decision, *fence))
-                });
-                let work: Vec<_> = work.collect();
-                if !work.is_empty() {
-                    tracing::info!(event = %id, decisions = work.len(), "decided again with a new signer");
-                    return Ok(self.launch_all(id, work, now).await);
-                }
-            }
+            else {
+                break;
+            };
+            let Decided { event: joined, decisions } = *decided;
+            let decisions = decisions.decisions.into_iter();
+            let decisions: Vec<_> =
+                decisions.map(|decision| Arc::new(self.decision_record(&joined, decision))).collect();
+            let wanting = [Reason::SignerNotPermitted, Reason::ThresholdNotMet, Reason::FactNotVouched];
+            let redecision = Redecision {
+                event: id.clone(),
+                signatures: event.signatures().to_vec(),
+                decisions: decisions.clone(),
+                replaces: wanting.map(|reason| (Outcome::DeniedPolicy, Some(reason))).into(),
+                adds: false,
+                unless_launched: false,
+            };
+            let Redecided { written, signatures } = self.ledger().redecide(redecision).await?;
+            work.extend(decisions.into_iter().filter(|decision| written.contains(&decision.launch_id)));
+            unseen = missing(&judged, &signatures) && signatures.len() > union.len();
+            union = signatures;
         }
-        tracing::info!(event = %id, first = %known.outcome, outcome = "duplicate", "duplicate");
-        Ok(Answer { outcome: Outcome::Duplicate, reason: None, event: Some(id), decisions: Vec::new() })
+        if work.is_empty() {
+            tracing::info!(event = %id, first = %known.outcome, outcome = "duplicate", "duplicate");
+            return Ok(Answer {
+                outcome: Outcome::Duplicate,
+                reason: None,
+                event: Some(id),
+                decisions: Vec::new(),
+            });
+        }
+        tracing::info!(event = %id, decisions = work.len(), "decided again with a new signer");
+        Ok(self.launch_all(id, work.into_iter().map(Work::Recorded).collect()).await)
     }
 
-    /// Carries out the decisions that were just claimed. What fails here is durable already: the answer is
-    /// 204 and the sweep goes on.
-    async fn launch_all(
-        &self,
-        event: EventId,
-        work: Vec<(Arc<DecisionRecord>, Fence)>,
-        now: Timestamp,
-    ) -> Answer {
-        let done: Vec<(TriggerName, Outcome, Option<Reason>)> = stream::iter(work)
-            .map(|(decision, fence)| async move {
-                let trigger = decision.trigger.clone();
-                if !decision.outcome.is_open() {
-                    return (trigger, decision.outcome, decision.reason);
-                }
-                let claimed = Claimed { decision, fence, first_intent: now, unanswered_since: None, now };
-                match self.work_on(claimed, false).await {
-                    Ok(done) => (trigger, done.outcome, done.reason),
-                    Err(error) => {
-                        tracing::error!(%trigger, %error, "launch not recorded; the sweep will find it");
-                        (trigger, Outcome::Retrying, Some(Reason::Interrupted))
-                    }
-                }
-            })
-            .buffered(CALLS_AT_ONCE)
-            .collect()
-            .await;
+    /// Carries out what was just decided. What fails here is durable already: the answer is 204 and the
+    /// sweep goes on.
+    async fn launch_all(&self, event: EventId, work: Vec<Work>) -> Answer {
+        let done: Vec<(TriggerName, Outcome, Option<Reason>)> =
+            stream::iter(work).map(|work| self.launch(work)).buffered(CALLS_AT_ONCE).collect().await;
         let summed = done.iter().min_by_key(|(_, outcome, _)| *outcome);
         let (outcome, reason) = summed
             .map_or((Outcome::NoMatch, Some(Reason::NoTriggerMatches)), |(_, outcome, reason)| {
@@ -355,6 +364,47 @@ impl Gate {
         }
         let decisions = done.into_iter().map(|(trigger, outcome, _)| (trigger, outcome)).collect();
         Answer { outcome, reason, event: Some(event), decisions }
+    }
+
+    /// One decision: sent if it is open, else as it was recorded.
+    pub(crate) async fn launch(&self, work: Work) -> (TriggerName, Outcome, Option<Reason>) {
+        let decision = match &work {
+            Work::Held { decision, .. } | Work::Recorded(decision) => decision.clone(),
+        };
+        let trigger = decision.trigger.clone();
+        if !decision.outcome.is_open() {
+            return (trigger, decision.outcome, decision.reason);
+        }
+        let interrupted = (Outcome::Retrying, Some(Reason::Interrupted));
+        let claimed = match work {
+            Work::Held { decision, now } => Ok(Some(Claimed {
+                decision,
+                fence: Fence(1),
+                first_intent: now,
+                decided: now,
+                unanswered_since: None,
+                now,
+            })),
+            Work::Recorded(decision) => self.claim_now(&decision.launch_id).await,
+        };
+        let done = match claimed {
+            Ok(Some(claimed)) => self.work_on(claimed, false).await.map(|done| (done.outcome, done.reason)),
+            // The sweep was faster.
+            Ok(None) => Ok(interrupted),
+            Err(error) => Err(error),
+        };
+        let (outcome, reason) = done.unwrap_or_else(|error| {
+            tracing::error!(%trigger, %error, "launch not recorded; the sweep will find it");
+            interrupted
+        });
+        (trigger, outcome, reason)
+    }
+
+    async fn claim_now(&self, launch_id: &LaunchId) -> Result<Option<Claimed>, LedgerError> {
+        match self.ledger().claim(launch_id, self.lease()).await? {
+            Claim::Held(claimed) => Ok(Some(*claimed)),
+            Claim::Busy | Claim::Settled => Ok(None),
+        }
     }
 
     /// A decision as it is recorded before anything is sent.
@@ -387,6 +437,15 @@ impl Gate {
     }
 }
 
+/// The keys of Buildkite's that are kept with these signatures.
+pub(crate) fn kept_keys(signatures: &[VerifiedSignature]) -> Vec<Jwk> {
+    signatures
+        .iter()
+        .filter_map(|signature| signature.token.as_ref())
+        .map(|token| token.key.clone())
+        .collect()
+}
+
 /// The keys at hand with those kept beside an event.
 fn together(keys: Option<Arc<Jwks>>, kept: &[Jwk]) -> Option<Arc<Jwks>> {
     if kept.is_empty() {
@@ -400,6 +459,18 @@ fn together(keys: Option<Arc<Jwks>>, kept: &[Jwk]) -> Option<Arc<Jwks>> {
             keys
         }
     }
+}
+
+/// A decision to carry out.
+pub(crate) enum Work {
+    /// Claimed with its admission, fence 1.
+    Held {
+        decision: Arc<DecisionRecord>,
+        /// The ledger's clock at the admission.
+        now: Timestamp,
+    },
+    /// Recorded; claimed right before its call if it is open.
+    Recorded(Arc<DecisionRecord>),
 }
 
 /// What the decisions come to together, as recorded before anything is sent.

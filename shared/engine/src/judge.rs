@@ -3,7 +3,9 @@
 use launchgate_outcome::{Check, Outcome, Reason, Refusal};
 use launchgate_statement::{Envelope, Timestamp};
 use launchgate_triggers::{Config, DecideOptions, Decisions, decide};
-use launchgate_trust::{KeyWanted, Rejection, TrustInputs, Unverified, VerifiedEvent, verify};
+use launchgate_trust::{BuildkiteKeys, KeyWanted, Rejection, TrustInputs, Unverified, VerifiedEvent, verify};
+
+use crate::EventRecord;
 
 /// What a message comes to.
 #[derive(Debug)]
@@ -43,21 +45,44 @@ pub fn judge(
     inputs: TrustInputs<'_>,
     options: DecideOptions,
 ) -> Result<Judgement, KeyWanted> {
-    let envelope = match Envelope::parse(data) {
-        Ok(envelope) => envelope,
+    match verified(config, data, inputs) {
+        Ok(event) => Ok(judge_event(config, event, inputs.published, options)),
+        Err(unverified) => rejected(unverified),
+    }
+}
+
+/// Judges a recorded event under today's file: verified as of its first publish time, with every signer that
+/// was ever verified for it and still counts.
+pub(crate) fn judge_again(
+    config: &Config,
+    recorded: &EventRecord,
+    buildkite_keys: BuildkiteKeys<'_>,
+    options: DecideOptions,
+) -> Result<Judgement, KeyWanted> {
+    let published = recorded.first_published;
+    match verified(config, &recorded.data, TrustInputs { published, buildkite_keys }) {
+        Ok(event) => {
+            let event = event.joined(&recorded.signatures, &config.signers);
+            Ok(judge_event(config, event, published, options))
+        }
+        Err(unverified) => rejected(unverified),
+    }
+}
+
+fn verified(config: &Config, data: &[u8], inputs: TrustInputs<'_>) -> Result<VerifiedEvent, Unverified> {
+    match Envelope::parse(data) {
+        Ok(envelope) => verify(envelope, &config.signers, inputs),
         Err(error) => {
             let check = Check::failed("envelope").detail(error.to_string());
-            return Ok(Judgement::Rejected(Rejection {
-                refusal: error.into(),
-                checks: vec![check],
-                digest: None,
-            }));
+            Err(Rejection { refusal: error.into(), checks: vec![check], digest: None }.into())
         }
-    };
-    match verify(envelope, &config.signers, inputs) {
-        Ok(event) => Ok(judge_event(config, event, inputs.published, options)),
-        Err(Unverified::Rejected(rejection)) => Ok(Judgement::Rejected(rejection)),
-        Err(Unverified::KeyWanted(wanted)) => Err(wanted),
+    }
+}
+
+fn rejected(unverified: Unverified) -> Result<Judgement, KeyWanted> {
+    match unverified {
+        Unverified::Rejected(rejection) => Ok(Judgement::Rejected(rejection)),
+        Unverified::KeyWanted(wanted) => Err(wanted),
     }
 }
 

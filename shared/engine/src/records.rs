@@ -143,17 +143,20 @@ pub struct Admission {
     pub receipt: ReceiptRecord,
     /// The event.
     pub event: EventRecord,
-    /// Its decisions. Those that are open and hold a plan are claimed in the same commit, fence 1.
-    /// Shared, since the caller goes on working with what the ledger writes.
+    /// Its decisions. Shared, since the caller goes on working with what the ledger writes.
     pub decisions: Vec<Arc<DecisionRecord>>,
-    /// How long the claims last.
+    /// How many of those that are open and hold a plan are claimed in the same commit (the first ones,
+    /// fence 1): as many as the caller begins to send at once. The others are due and must be claimed one
+    /// by one, each right before its call, so that a crash never makes an unsent one look sent.
+    pub claim: usize,
+    /// How long these claims last.
     pub lease: Duration,
 }
 
 /// What an admission came to.
 #[derive(Clone, Debug)]
 pub enum Admitted {
-    /// The event is new: everything is durable and its open decisions are claimed by the caller.
+    /// The event is new and everything is durable.
     New {
         /// The ledger's clock at the admission; the first intent of every claimed decision.
         now: Timestamp,
@@ -185,17 +188,20 @@ pub struct Redecision {
     pub decisions: Vec<Arc<DecisionRecord>>,
     /// Which recorded outcomes (and, when given, reasons) may be replaced.
     pub replaces: Vec<(Outcome, Option<Reason>)>,
-    /// How long the claims last.
-    pub lease: Duration,
+    /// Whether a decision whose launch id is not recorded is added; else only recorded ones are replaced.
+    pub adds: bool,
+    /// Leaves a decision alone while another ordinal of the same subject and trigger has a run, may have
+    /// one, or is still open.
+    pub unless_launched: bool,
 }
 
 /// What a redecision came to.
 #[derive(Clone, Debug)]
 pub struct Redecided {
-    /// The launch ids that were written; those that are open are claimed by the caller under the fence.
-    pub written: Vec<(LaunchId, Fence)>,
-    /// The ledger's clock; the first intent of every claimed decision.
-    pub now: Timestamp,
+    /// The launch ids that were written. Those that are open are due at once and claimed by nobody.
+    pub written: Vec<LaunchId>,
+    /// The union of signers as it now stands.
+    pub signatures: Vec<VerifiedSignature>,
 }
 
 /// Asking for the right to work on a decision.
@@ -216,9 +222,12 @@ pub struct Claimed {
     pub decision: Arc<DecisionRecord>,
     /// The fence to record under.
     pub fence: Fence,
-    /// When it was first meant to be launched, by the ledger's clock.
+    /// When this launch id was first meant to be launched, by the ledger's clock: no run of it is older.
     pub first_intent: Timestamp,
-    /// When an earlier call was begun that never got a known answer, by the ledger's clock.
+    /// When it was decided (anew, by a replay), by the ledger's clock: what its retries are counted from.
+    pub decided: Timestamp,
+    /// When an earlier claim began a call, or was about to, that never got a known answer, by the ledger's
+    /// clock.
     pub unanswered_since: Option<Timestamp>,
     /// The ledger's clock at the claim.
     pub now: Timestamp,
@@ -278,7 +287,7 @@ pub enum Durability {
     Now,
     /// It may ride with the next commit, at most 5 ms later, and the answer may come before. Sound only
     /// for a launched mark of a kind whose id is ours: should the mark be lost in a crash, the intent is
-    /// durable, the sweep asks again, and ALREADY_EXISTS yields the same run.
+    /// durable, the sweep asks again, and `ALREADY_EXISTS` yields the same run.
     MayRide,
 }
 

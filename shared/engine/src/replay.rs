@@ -5,10 +5,14 @@ use std::sync::Arc;
 use launchgate_outcome::{CheckStatus, Outcome};
 use launchgate_statement::EventId;
 use launchgate_triggers::DecideOptions;
+use launchgate_trust::BuildkiteKeys;
 
 use crate::{
-    Claimed, CommandKind, CommandRecord, DecisionRecord, Gate, Judgement, Redecided, Redecision, StoredEvent,
-    SweepReport, judge::Decided, ports::LedgerError,
+    CommandKind, CommandRecord, DecisionRecord, Gate, Judgement, Redecided, Redecision, StoredEvent,
+    SweepReport,
+    gate::{Work, kept_keys},
+    judge::{Decided, judge_again},
+    ports::LedgerError,
 };
 
 /// Commands one sweep carries out.
@@ -53,10 +57,9 @@ impl Gate {
         let by = format!("command {} by {}: {}", command.id.0, command.command.by, command.command.why);
         let ordinal = if force { forced_ordinal(&stored, &by) } else { 0 };
         let options = DecideOptions { ordinal, max_age_met: age_was_met(&stored) };
-        let tokens = stored.event.signatures.iter().filter_map(|signature| signature.token.as_ref());
-        let kept: Vec<_> = tokens.map(|token| token.key.clone()).collect();
-        let published = stored.event.first_published;
-        let judged = match self.judged(&stored.event.data, published, &kept, options).await {
+        let kept = kept_keys(&stored.event.signatures);
+        let ask = |keys: BuildkiteKeys<'_>| judge_again(self.config(), &stored.event, keys, options);
+        let judged = match self.with_buildkite_keys(&kept, ask).await {
             Ok(judged) => judged,
             Err(undecided) => return Ok(format!("{undecided}; ask for the replay again")),
         };
@@ -81,33 +84,42 @@ impl Gate {
         let replayable = Outcome::ALL.into_iter().filter(|outcome| !force && outcome.is_replayable());
         let redecision = Redecision {
             event: id.clone(),
-            signatures: event.signatures().to_vec(),
+            signatures: Vec::new(),
             decisions: decisions.clone(),
             replaces: replayable.map(|outcome| (outcome, None)).collect(),
-            lease: self.lease(),
+            adds: true,
+            unless_launched: !force,
         };
-        let Redecided { written, now } = self.ledger().redecide(redecision).await?;
+        let Redecided { written, .. } = self.ledger().redecide(redecision).await?;
         let mut said = Vec::new();
         for decision in decisions {
-            let Some((_, fence)) = written.iter().find(|(launch_id, _)| *launch_id == decision.launch_id)
-            else {
-                let recorded = stored.decisions.iter().find(|old| old.launch_id == decision.launch_id);
-                let outcome = recorded.map_or(decision.outcome, |old| old.outcome);
-                said.push(format!("{}: {outcome}, left as it is", decision.trigger));
-                continue;
-            };
-            let trigger = decision.trigger.clone();
-            if !decision.outcome.is_open() {
-                let reason = decision.reason.map_or(String::new(), |reason| format!("/{reason}"));
-                said.push(format!("{trigger}: {}{reason}", decision.outcome));
-                continue;
+            if written.contains(&decision.launch_id) {
+                let (trigger, outcome, reason) = self.launch(Work::Recorded(decision)).await;
+                let reason = reason.map_or(String::new(), |reason| format!("/{reason}"));
+                said.push(format!("{trigger}: {outcome}{reason}"));
+            } else {
+                said.push(self.left_alone(&decision).await?);
             }
-            let claimed = Claimed { decision, fence: *fence, first_intent: now, unanswered_since: None, now };
-            let done = self.work_on(claimed, false).await?;
-            let reason = done.reason.map_or(String::new(), |reason| format!("/{reason}"));
-            said.push(format!("{trigger}: {}{reason}", done.outcome));
         }
         Ok(said.join("; "))
+    }
+
+    /// Why a decision was not written: a run is there, or the command was carried out before.
+    async fn left_alone(&self, decision: &DecisionRecord) -> Result<String, LedgerError> {
+        let trigger = &decision.trigger;
+        let stored = self.ledger().event(&decision.event).await?;
+        let recorded = stored.iter().flat_map(|stored| &stored.decisions).rfind(|recorded| {
+            recorded.trigger == *trigger
+                && recorded.subject == decision.subject
+                && recorded.sha256 == decision.sha256
+        });
+        Ok(match recorded {
+            Some(recorded) if decision.ordinal > 0 && recorded.by != decision.by => {
+                format!("{trigger}: another command took ordinal {}; ask again", decision.ordinal)
+            }
+            Some(recorded) => format!("{trigger}: {}, left as it is", recorded.outcome),
+            None => format!("{trigger}: left as it is"),
+        })
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     ports::{CallError, CallErrorKind},
 };
 
-/// How long a decision is worth retrying, from its first intent, in microseconds: 24 hours.
+/// How long a decision is worth retrying, from when it was decided, in microseconds: 24 hours.
 const BUDGET_MICROS: i64 = 24 * 3600 * 1_000_000;
 
 /// Internal errors worth trying again; some are permanent and come back for ever.
@@ -21,14 +21,14 @@ const MAX_UNAUTHENTICATED: usize = 2;
 
 /// What a failed call means for the decision, given the calls before it.
 pub(crate) fn after_failure(
-    error: CallError,
-    attempt: AttemptRecord,
+    error: &CallError,
+    attempt: &AttemptRecord,
     earlier: &[AttemptRecord],
-    first_intent: Timestamp,
+    decided: Timestamp,
     now: Timestamp,
 ) -> Progress {
     let with_code = |code: &str| 1 + earlier.iter().filter(|attempt| attempt.call.code == code).count();
-    let spent = now.micros_since(first_intent) >= BUDGET_MICROS;
+    let spent = now.micros_since(decided) >= BUDGET_MICROS;
     let later = |outcome, reason, delay| Progress::Later {
         outcome,
         reason,
@@ -53,7 +53,7 @@ pub(crate) fn after_failure(
         CallErrorKind::QuotaUsedUp => later(
             Outcome::WaitingQuota,
             Reason::QuotaUsedUp,
-            backoff(60, 1800, tried, &attempt, error.retry_after),
+            backoff(60, 1800, tried, attempt, error.retry_after),
         ),
         CallErrorKind::Unauthenticated if with_code(&attempt.call.code) >= MAX_UNAUTHENTICATED => {
             ended(Reason::Unauthenticated, error.message.clone())
@@ -63,15 +63,15 @@ pub(crate) fn after_failure(
         }
         _ if spent => ended(Reason::RetriesExhausted, format!("24 hours of attempts: {}", error.message)),
         CallErrorKind::Unauthenticated => {
-            later(Outcome::Retrying, Reason::CredentialsUnavailable, backoff(1, 1, 0, &attempt, None))
+            later(Outcome::Retrying, Reason::CredentialsUnavailable, backoff(1, 1, 0, attempt, None))
         }
         CallErrorKind::Internal => later(
             Outcome::Retrying,
             Reason::VertexInternal,
-            backoff(2, 300, tried, &attempt, error.retry_after),
+            backoff(2, 300, tried, attempt, error.retry_after),
         ),
         CallErrorKind::Transient(reason) => {
-            later(Outcome::Retrying, reason, backoff(1, 300, tried, &attempt, error.retry_after))
+            later(Outcome::Retrying, reason, backoff(1, 300, tried, attempt, error.retry_after))
         }
     }
 }
@@ -125,10 +125,10 @@ mod tests {
     fn the_fifth_internal_error_is_the_end() {
         let earlier: Vec<_> = (0..3).map(|_| attempt("INTERNAL")).collect();
         let fourth =
-            after_failure(error(CallErrorKind::Internal), attempt("INTERNAL"), &earlier, at(0), at(1));
+            after_failure(&error(CallErrorKind::Internal), &attempt("INTERNAL"), &earlier, at(0), at(1));
         let earlier: Vec<_> = (0..4).map(|_| attempt("INTERNAL")).collect();
         let fifth =
-            after_failure(error(CallErrorKind::Internal), attempt("INTERNAL"), &earlier, at(0), at(1));
+            after_failure(&error(CallErrorKind::Internal), &attempt("INTERNAL"), &earlier, at(0), at(1));
 
         assert!(matches!(fourth, Progress::Later { .. }), "{fourth:?}");
         assert!(matches!(fifth, Progress::Ended { reason: Some(Reason::RetriesExhausted), .. }), "{fifth:?}");
@@ -137,10 +137,10 @@ mod tests {
     #[test]
     fn a_refused_token_is_tried_once_more() {
         let kind = CallErrorKind::Unauthenticated;
-        let first = after_failure(error(kind), attempt("UNAUTHENTICATED"), &[], at(0), at(0));
+        let first = after_failure(&error(kind), &attempt("UNAUTHENTICATED"), &[], at(0), at(0));
         let second = after_failure(
-            error(kind),
-            attempt("UNAUTHENTICATED"),
+            &error(kind),
+            &attempt("UNAUTHENTICATED"),
             &[attempt("UNAUTHENTICATED")],
             at(0),
             at(0),
@@ -153,8 +153,8 @@ mod tests {
     #[test]
     fn an_outage_is_retried_for_a_day_and_then_ends() {
         let kind = CallErrorKind::Transient(Reason::VertexUnavailable);
-        let early = after_failure(error(kind), attempt("UNAVAILABLE"), &[], at(0), at(23));
-        let late = after_failure(error(kind), attempt("UNAVAILABLE"), &[], at(0), at(24));
+        let early = after_failure(&error(kind), &attempt("UNAVAILABLE"), &[], at(0), at(23));
+        let late = after_failure(&error(kind), &attempt("UNAVAILABLE"), &[], at(0), at(24));
 
         assert!(matches!(early, Progress::Later { outcome: Outcome::Retrying, .. }));
         assert!(matches!(late, Progress::Ended { reason: Some(Reason::RetriesExhausted), .. }));
@@ -165,7 +165,7 @@ mod tests {
         let delays: Vec<_> = (0..30).map(|tried| backoff(1, 300, tried, &attempt("X"), None)).collect();
 
         assert!(delays[0] >= Duration::from_millis(800) && delays[0] <= Duration::from_millis(1200));
-        assert!(delays.iter().all(|delay| *delay <= Duration::from_secs(360)));
+        assert!(delays.iter().all(|delay| *delay <= Duration::from_mins(6)));
         assert!(delays.windows(2).all(|pair| pair[0] <= pair[1]));
         let told = backoff(1, 300, 0, &attempt("X"), Some(Duration::from_secs(42)));
         assert_eq!(told, Duration::from_secs(42));

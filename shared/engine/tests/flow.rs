@@ -1,6 +1,7 @@
 //! The gate over a real ledger and a scripted Vertex: what is recorded, what is sent, how often.
 
 #![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::needless_pass_by_value, reason = "`json!` makes a value where it is written")]
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -38,6 +39,8 @@ struct Script {
     next: VecDeque<Next>,
     jobs: HashMap<String, Value>,
     creates: usize,
+    /// What fetching a job answers instead of the job.
+    get_fails: Option<CallErrorKind>,
 }
 
 #[derive(Default)]
@@ -84,6 +87,9 @@ impl Vertex for ScriptedVertex {
 
     async fn get(&self, plan: &LaunchPlan) -> Result<Value, CallError> {
         let script = self.0.lock().unwrap();
+        if let Some(kind) = script.get_fails {
+            return Err(error(kind, "SCRIPTED", true));
+        }
         let found = script.jobs.get(plan.launch_id().as_str()).cloned();
         found.ok_or_else(|| error(CallErrorKind::Terminal(Reason::NotFound), "NOT_FOUND", true))
     }
@@ -217,6 +223,10 @@ fn config(keys: &[SigningKey; 2], launch: &str, signers: &Value, more: Value) ->
 }
 
 fn event(number: u64) -> Vec<u8> {
+    event_of(number, 1)
+}
+
+fn event_of(number: u64, artifacts: u8) -> Vec<u8> {
     let text = |value: &str| Some(value.to_owned());
     let build = Build {
         organization: text("acme"),
@@ -227,15 +237,17 @@ fn event(number: u64) -> Vec<u8> {
         job: text("0184990a-477b-4fa8-9968-496074483cee"),
         ..Build::default()
     };
-    let artifact = Artifact {
-        name: "fraud-train".to_owned(),
-        sha256: Sha256::of(b"artifact"),
+    let artifact = |number: u8| Artifact {
+        name: format!("fraud-train-{number}"),
+        sha256: Sha256::of(&[number]),
         uri: None,
         media_type: None,
         annotations: serde_json::Map::new(),
     };
     let started_on = Timestamp::parse("2026-11-18T11:01:40Z");
-    ProvenanceDraft { build, artifacts: vec![artifact], command: None, started_on }.to_statement().unwrap()
+    ProvenanceDraft { build, artifacts: (0..artifacts).map(artifact).collect(), command: None, started_on }
+        .to_statement()
+        .unwrap()
 }
 
 fn signed(number: u64, keys: &[&SigningKey]) -> String {
@@ -530,4 +542,110 @@ async fn an_event_that_comes_to_more_than_256_decisions_is_rejected_whole() {
     let Judgement::Rejected(rejection) = judgement else { panic!("{judgement:?}") };
     assert_eq!(rejection.refusal.reason, Reason::TooManyDecisions);
     assert_eq!(rejection.refusal.outcome, Outcome::RejectedStatement);
+}
+
+async fn replay(world: &World, id: &EventId, force: bool) -> String {
+    let kind = CommandKind::Replay { event: id.clone(), force };
+    let command = Command { kind, by: "me".to_owned(), why: "drill".to_owned() };
+    let asked = world.gate.ledger().ask(command).await.unwrap();
+    world.sweep_until_work().await;
+    world.gate.ledger().flush().await.unwrap();
+    world.gate.ledger().command(asked).await.unwrap().unwrap().result.unwrap()
+}
+
+#[tokio::test]
+async fn a_plain_replay_leaves_the_run_of_a_forced_one_alone() {
+    let world = World::new(PIPELINE_JOB);
+    world.script(Next::Fail(CallErrorKind::Terminal(Reason::PermissionDenied), true));
+    let id = world.deliver(&signed(1, &[&world.keys[0]])).await.event.unwrap();
+
+    let forced = replay(&world, &id, true).await;
+    let plain = replay(&world, &id, false).await;
+
+    assert!(forced.contains("launched"), "{forced}");
+    assert!(plain.contains("left as it is"), "{plain}");
+    assert_eq!(world.jobs(), 1);
+}
+
+#[tokio::test]
+async fn a_run_that_exists_and_cannot_be_fetched_ends_nothing() {
+    let world = World::new(PIPELINE_JOB);
+    world.script(Next::AcceptThenReset);
+    world.vertex.0.lock().unwrap().get_fails = Some(CallErrorKind::Terminal(Reason::PermissionDenied));
+    let answer = world.deliver(&signed(1, &[&world.keys[0]])).await;
+
+    world.sweep_until_work().await;
+    let meanwhile = world.decisions(answer.event.as_ref().unwrap()).await[0].clone();
+    world.vertex.0.lock().unwrap().get_fails = None;
+    world.sweep_until_work().await;
+
+    assert_eq!(meanwhile.outcome, Outcome::Retrying, "{meanwhile:?}");
+    assert_eq!(world.decisions(&answer.event.unwrap()).await[0].outcome, Outcome::Launched);
+    assert_eq!(world.jobs(), 1);
+}
+
+#[tokio::test]
+async fn a_run_made_before_its_trigger_was_paused_is_recorded_and_nothing_is_sent_anew() {
+    for (first, outcome, jobs) in [
+        (Next::AcceptThenReset, Outcome::Launched, 1),
+        (Next::Fail(CallErrorKind::Transient(Reason::VertexUnavailable), false), Outcome::SkippedPaused, 0),
+    ] {
+        let world = World::new(PIPELINE_JOB);
+        world.script(first);
+        let id = world.deliver(&signed(1, &[&world.keys[0]])).await.event.unwrap();
+        let World { vertex, keys, folder, gate, .. } = world;
+        drop(gate);
+
+        let paused = json!({"mode": "paused"});
+        let world = World::reopen(folder, keys, PIPELINE_JOB, json!({"anyOf": ["one"]}), paused, vertex);
+        world.sweep_until_work().await;
+
+        assert_eq!(world.decisions(&id).await[0].outcome, outcome);
+        assert_eq!((world.jobs(), world.vertex.0.lock().unwrap().creates), (jobs, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_replay_counts_every_signer_that_was_ever_verified() {
+    let world = World::with(PIPELINE_JOB, json!({"anyOf": ["one", "two"], "atLeast": 2}), json!({}));
+    world.deliver(&signed(1, &[&world.keys[0]])).await;
+    world.script(Next::Fail(CallErrorKind::Terminal(Reason::PermissionDenied), true));
+    let answer = world.deliver(&signed(1, &[&world.keys[1]])).await;
+    assert_eq!(answer.outcome, Outcome::FailedLaunch);
+
+    let said = replay(&world, &answer.event.unwrap(), false).await;
+
+    assert!(said.contains("launched"), "{said}");
+}
+
+#[tokio::test]
+async fn a_new_signer_starts_no_trigger_that_was_not_decided_before() {
+    let both = json!({"anyOf": ["one", "two"], "atLeast": 2});
+    let world = World::with(PIPELINE_JOB, both.clone(), json!({}));
+    let id = world.deliver(&signed(1, &[&world.keys[0]])).await.event.unwrap();
+    let World { vertex, keys, folder, gate, .. } = world;
+    drop(gate);
+
+    let world = World::reopen(folder, keys, PIPELINE_JOB, both, json!({"name": "fresh"}), vertex);
+    let answer = world.deliver(&signed(1, &[&world.keys[1]])).await;
+
+    assert_eq!(answer.outcome, Outcome::Duplicate);
+    assert_eq!(world.jobs(), 0);
+    assert_eq!(world.decisions(&id).await.len(), 1);
+}
+
+#[tokio::test]
+async fn more_artifacts_than_calls_at_once_are_all_launched() {
+    for launch in [PIPELINE_JOB, CUSTOM_JOB] {
+        let world = World::new(launch);
+        let payload = event_of(1, 20);
+        let data = world.keys[0].envelope(PAYLOAD_TYPE, &payload).unwrap().to_json();
+
+        let answer = world.deliver(&data).await;
+
+        assert_eq!(answer.outcome, Outcome::Launched);
+        assert_eq!(answer.decisions.len(), 20);
+        assert!(answer.decisions.iter().all(|(_, outcome)| *outcome == Outcome::Launched), "{answer:?}");
+        assert_eq!(world.jobs(), 20);
+    }
 }

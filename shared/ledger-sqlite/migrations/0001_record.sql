@@ -53,8 +53,6 @@ CREATE TABLE decisions (
     outcome          TEXT NOT NULL,
     reason           TEXT,
     message          TEXT,
-    -- 1: the server assigns the run's id, so a call without a known answer must be remembered.
-    server_id        INTEGER NOT NULL,
     -- The newest 50; attempt_count counts all.
     attempts         TEXT NOT NULL,
     attempt_count    INTEGER NOT NULL,
@@ -69,6 +67,7 @@ CREATE TABLE decisions (
     -- When it may next be claimed: the end of the lease while claimed, else the end of the delay.
     due_at           INTEGER NOT NULL,
     first_intent     INTEGER,
+    decided          INTEGER NOT NULL,
     unanswered_since INTEGER,
     changed          INTEGER NOT NULL,
     failure_told     INTEGER NOT NULL

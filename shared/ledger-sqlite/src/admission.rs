@@ -23,12 +23,13 @@ pub(crate) struct AdmissionRows {
     artifacts: String,
     checks: String,
     decisions: Vec<DecisionRow>,
+    claim: usize,
     lease: Duration,
 }
 
 impl AdmissionRows {
     pub(crate) fn new(admission: Admission) -> Result<Self, Fault> {
-        let Admission { receipt, event, decisions, lease } = admission;
+        let Admission { receipt, event, decisions, claim, lease } = admission;
         Ok(Self {
             receipt: ReceiptRow::new(receipt)?,
             signatures: json(&event.signatures)?,
@@ -37,6 +38,7 @@ impl AdmissionRows {
             checks: json(&event.checks)?,
             decisions: decisions.into_iter().map(DecisionRow::new).collect::<Result<_, _>>()?,
             event,
+            claim,
             lease,
         })
     }
@@ -48,8 +50,11 @@ impl AdmissionRows {
         }
         let event = self.receipt.insert_first(db, now)?;
         self.insert_event(db, event)?;
+        let mut claims = self.claim;
         for decision in &self.decisions {
-            decision.insert(db, event, now, decision.is_launchable().then_some(self.lease))?;
+            let claimed = decision.is_launchable() && claims > 0;
+            claims -= usize::from(claimed);
+            decision.insert(db, event, now, claimed.then_some(self.lease))?;
         }
         Ok(Admitted::New { now })
     }

@@ -38,13 +38,14 @@ pub(crate) fn claim(
             decision: Arc::new(decision(row)?),
             fence: fence_from(row.get::<_, i64>("fence")? + 1),
             first_intent: row.get::<_, Option<Plain<_>>>("first_intent")?.map_or(now, |at| at.0),
+            decided: row.get::<_, Plain<_>>("decided")?.0,
             unanswered_since: row.get::<_, Option<Plain<_>>>("unanswered_since")?.map(|at| at.0),
             now,
         })
     })?;
     let sql = "UPDATE decisions SET fence = fence + 1, claimed_at = :now, due_at = :lease_end, \
                first_intent = coalesce(first_intent, :now), \
-               unanswered_since = coalesce(unanswered_since, iif(server_id, :now, NULL)) \
+               unanswered_since = coalesce(unanswered_since, :now) \
                WHERE launch_id = :launch_id";
     db.prepare_cached(sql)?.execute(named_params! {
         ":launch_id": launch_id.as_str(),

@@ -22,7 +22,6 @@ pub(crate) struct DecisionRow {
     signers: String,
     attempts: String,
     run: Option<String>,
-    server_id: bool,
 }
 
 impl DecisionRow {
@@ -33,29 +32,27 @@ impl DecisionRow {
             signers: json(&record.signers)?,
             attempts: json(&record.attempts)?,
             run: record.run.as_ref().map(json).transpose()?,
-            server_id: record.plan.as_ref().is_some_and(|plan| !plan.kind().has_client_id()),
             record,
         })
     }
 
-    /// Writes a decision that is not there yet, claimed under fence 1 or unclaimed under fence 0.
+    /// Writes a decision that is not there yet: claimed under fence 1, or due at once and unclaimed.
     pub(crate) fn insert(
         &self,
         db: &Connection,
         event: i64,
         now: Timestamp,
         lease: Option<Duration>,
-    ) -> Result<Fence, Fault> {
+    ) -> Result<(), Fault> {
         let sql = "INSERT INTO decisions (launch_id, event, trigger_name, ordinal, outcome, \
-                   reason, message, server_id, attempts, attempt_count, run, asked_by, open, fence, \
-                   recorded_fence, claimed_at, due_at, first_intent, unanswered_since, changed, failure_told) \
+                   reason, message, attempts, attempt_count, run, asked_by, open, fence, \
+                   recorded_fence, claimed_at, due_at, first_intent, decided, unanswered_since, changed, \
+                   failure_told) \
                    VALUES (:launch_id, :event, :trigger_name, :ordinal, :outcome, :reason, :message, \
-                   :server_id, :attempts, \
-                   :attempt_count, :run, :asked_by, :open, :claimed, 0, iif(:claimed, :now, NULL), \
-                   iif(:claimed, :lease_end, :now), iif(:claimed, :now, NULL), \
-                   iif(:claimed AND :server_id, :now, NULL), :now, 0)";
+                   :attempts, :attempt_count, :run, :asked_by, :open, :claimed, 0, \
+                   iif(:claimed, :now, NULL), :due_at, iif(:claimed, :now, NULL), :now, \
+                   iif(:claimed, :now, NULL), :now, 0)";
         let record = &self.record;
-        let claimed = lease.is_some();
         db.prepare_cached(sql)?.execute(named_params! {
             ":launch_id": record.launch_id.as_str(),
             ":event": event,
@@ -64,65 +61,44 @@ impl DecisionRow {
             ":outcome": record.outcome.as_str(),
             ":reason": record.reason.map(Reason::as_str),
             ":message": record.message,
-            ":server_id": self.server_id,
             ":attempts": self.attempts,
             ":attempt_count": count(record.attempts.len()),
             ":run": self.run,
             ":asked_by": record.by,
             ":open": record.outcome.is_open(),
-            ":claimed": claimed,
-            ":lease_end": lease_end(now, lease),
+            ":claimed": lease.is_some(),
+            ":due_at": now.plus_micros(lease.map_or(0, micros)).micros(),
             ":now": now.micros(),
         })?;
-        self.put_body(db, db.last_insert_rowid())?;
-        Ok(Fence(u64::from(claimed)))
+        self.put_body(db, db.last_insert_rowid())
     }
 
-    /// Writes a decision over the recorded one of the same launch id, under the next fence, so that
-    /// nobody who held the old one writes into the new. The first intent stays the launch id's first.
-    ///
-    /// `None`: a call of the old decision was never answered, so the new one is left due and unclaimed;
-    /// whoever claims it is told of that call.
-    pub(crate) fn replace(
-        &self,
-        db: &Connection,
-        now: Timestamp,
-        lease: Option<Duration>,
-    ) -> Result<Option<Fence>, Fault> {
-        let unanswered: bool = db
-            .prepare_cached("SELECT unanswered_since IS NOT NULL FROM decisions WHERE launch_id = ?1")?
-            .query_row([self.record.launch_id.as_str()], |row| row.get(0))?;
-        let held = lease.filter(|_| !unanswered);
+    /// Writes a decision over the recorded one of the same launch id, due at once and unclaimed. The fence
+    /// moves on, so that nobody who held the old one writes into the new. The first intent stays the launch
+    /// id's first, and so does the note of a call that was never answered.
+    pub(crate) fn replace(&self, db: &Connection, now: Timestamp) -> Result<(), Fault> {
         let sql = "UPDATE decisions SET outcome = :outcome, reason = :reason, message = :message, \
-                   server_id = :server_id, attempts = :attempts, attempt_count = :attempt_count, run = :run, \
-                   asked_by = :asked_by, open = :open, fence = fence + 1, \
-                   recorded_fence = iif(:held, recorded_fence, fence + 1), \
-                   claimed_at = iif(:held, :now, claimed_at), due_at = :due_at, \
-                   first_intent = coalesce(first_intent, iif(:held, :now, NULL)), \
-                   unanswered_since = coalesce(unanswered_since, iif(:held AND :server_id, :now, NULL)), \
-                   changed = :now, failure_told = 0 \
-                   WHERE launch_id = :launch_id RETURNING seq, fence";
+                   attempts = :attempts, attempt_count = :attempt_count, run = :run, \
+                   asked_by = :asked_by, open = :open, fence = fence + 1, recorded_fence = fence + 1, \
+                   due_at = :now, decided = :now, changed = :now, failure_told = 0 \
+                   WHERE launch_id = :launch_id RETURNING seq";
         let record = &self.record;
-        let (seq, fence): (i64, i64) = db.prepare_cached(sql)?.query_row(
+        let seq = db.prepare_cached(sql)?.query_row(
             named_params! {
                 ":launch_id": record.launch_id.as_str(),
                 ":outcome": record.outcome.as_str(),
                 ":reason": record.reason.map(Reason::as_str),
                 ":message": record.message,
-                ":server_id": self.server_id,
                 ":attempts": self.attempts,
                 ":attempt_count": count(record.attempts.len()),
                 ":run": self.run,
                 ":asked_by": record.by,
                 ":open": record.outcome.is_open(),
-                ":held": held.is_some(),
-                ":due_at": lease_end(now, held),
                 ":now": now.micros(),
             },
-            |row| Ok((row.get(0)?, row.get(1)?)),
+            |row| row.get(0),
         )?;
-        self.put_body(db, seq)?;
-        Ok((held.is_some() || lease.is_none()).then_some(fence_from(fence)))
+        self.put_body(db, seq)
     }
 
     fn put_body(&self, db: &Connection, decision: i64) -> Result<(), Fault> {
@@ -146,11 +122,6 @@ impl DecisionRow {
     pub(crate) fn is_launchable(&self) -> bool {
         self.record.outcome.is_open() && self.plan.is_some()
     }
-}
-
-/// The end of a lease; without one, now.
-fn lease_end(now: Timestamp, lease: Option<Duration>) -> i64 {
-    now.plus_micros(lease.map_or(0, micros)).micros()
 }
 
 /// Selects what `decision` reads, under `d`; say which.

@@ -1,8 +1,6 @@
 //! New decisions on a known event.
 
-use std::time::Duration;
-
-use launchgate_engine::{DecisionRecord, Fence, Redecided, Redecision};
+use launchgate_engine::{DecisionRecord, Redecided, Redecision};
 use launchgate_outcome::{Outcome, Reason};
 use launchgate_statement::{EventId, Timestamp};
 use launchgate_triggers::LaunchId;
@@ -22,35 +20,38 @@ pub(crate) struct RedecisionRows {
     signatures: Vec<VerifiedSignature>,
     decisions: Vec<DecisionRow>,
     replaces: Vec<(Outcome, Option<Reason>)>,
-    lease: Duration,
+    adds: bool,
+    unless_launched: bool,
 }
 
 impl RedecisionRows {
     pub(crate) fn new(redecision: Redecision) -> Result<Self, Fault> {
-        let Redecision { event, signatures, decisions, replaces, lease } = redecision;
+        let Redecision { event, signatures, decisions, replaces, adds, unless_launched } = redecision;
         let decisions = decisions.into_iter().map(DecisionRow::new).collect::<Result<_, _>>()?;
-        Ok(Self { event, signatures, decisions, replaces, lease })
+        Ok(Self { event, signatures, decisions, replaces, adds, unless_launched })
     }
 
     pub(crate) fn redecide(&self, db: &Connection, now: Timestamp) -> Result<Redecided, Fault> {
         let Some(event) = event_seq(db, &self.event)? else {
             return Err(Fault::Refused(format!("no event {} is recorded", self.event)));
         };
-        self.add_signatures(db, event)?;
+        let signatures = self.add_signatures(db, event)?;
         let mut written = Vec::new();
         for row in &self.decisions {
-            let fence = match recorded(db, &row.record.launch_id)? {
-                None => Some(row.insert(db, event, now, self.lease_for(row))?),
+            if self.unless_launched && may_run_already(db, event, row)? {
+                continue;
+            }
+            let wrote = match recorded(db, &row.record.launch_id)? {
+                None if self.adds => {
+                    row.insert(db, event, now, None)?;
+                    true
+                }
+                None => false,
                 Some(old) => self.replace(db, event, row, &old, now)?,
             };
-            written.extend(fence.map(|fence| (row.record.launch_id.clone(), fence)));
+            written.extend(wrote.then(|| row.record.launch_id.clone()));
         }
-        Ok(Redecided { written, now })
-    }
-
-    /// What is open is claimed.
-    fn lease_for(&self, row: &DecisionRow) -> Option<Duration> {
-        row.record.outcome.is_open().then_some(self.lease)
+        Ok(Redecided { written, signatures })
     }
 
     fn replace(
@@ -60,18 +61,19 @@ impl RedecisionRows {
         row: &DecisionRow,
         old: &DecisionRecord,
         now: Timestamp,
-    ) -> Result<Option<Fence>, Fault> {
+    ) -> Result<bool, Fault> {
         if old.event != self.event {
             return Err(Fault::Refused(format!("{} belongs to event {}", old.launch_id, old.event)));
         }
         // What would change nothing is not written, so that asking again after a lost answer adds no
         // second page to the history.
         if !self.may_replace(old) || *old == *row.record {
-            return Ok(None);
+            return Ok(false);
         }
         let sql = "INSERT INTO decision_history (event, replaced, decision) VALUES (?1, ?2, ?3)";
         db.prepare_cached(sql)?.execute(params![event, now.micros(), json(old)?])?;
-        row.replace(db, now, self.lease_for(row))
+        row.replace(db, now)?;
+        Ok(true)
     }
 
     fn may_replace(&self, old: &DecisionRecord) -> bool {
@@ -80,11 +82,8 @@ impl RedecisionRows {
             .any(|(outcome, reason)| *outcome == old.outcome && (reason.is_none() || *reason == old.reason))
     }
 
-    /// One signature for each signer: the first recorded stays.
-    fn add_signatures(&self, db: &Connection, event: i64) -> Result<(), Fault> {
-        if self.signatures.is_empty() {
-            return Ok(());
-        }
+    /// One signature for each signer: the first recorded stays. Gives the union.
+    fn add_signatures(&self, db: &Connection, event: i64) -> Result<Vec<VerifiedSignature>, Fault> {
         let mut union: Vec<VerifiedSignature> = db
             .prepare_cached("SELECT signatures FROM events WHERE seq = ?1")?
             .query_row([event], |row| Ok(row.get::<_, Json<_>>(0)?.0))?;
@@ -98,8 +97,23 @@ impl RedecisionRows {
             db.prepare_cached("UPDATE events SET signatures = ?2 WHERE seq = ?1")?
                 .execute(params![event, json(&union)?])?;
         }
-        Ok(())
+        Ok(union)
     }
+}
+
+/// Whether another ordinal of the same subject and trigger has a run, may have one, or is still open.
+fn may_run_already(db: &Connection, event: i64, row: &DecisionRow) -> Result<bool, Fault> {
+    let sql = "SELECT 1 FROM decisions d JOIN decision_bodies b ON b.decision = d.seq \
+               WHERE d.event = ?1 AND d.trigger_name = ?2 AND b.subject = ?3 AND b.sha256 = ?4 \
+               AND d.launch_id <> ?5 AND (d.open = 1 OR d.outcome IN ('launched', 'launch_unknown'))";
+    let record = &row.record;
+    Ok(db.prepare_cached(sql)?.exists(params![
+        event,
+        record.trigger.as_str(),
+        record.subject,
+        record.sha256.as_bytes(),
+        record.launch_id.as_str()
+    ])?)
 }
 
 fn recorded(db: &Connection, launch_id: &LaunchId) -> Result<Option<DecisionRecord>, Fault> {

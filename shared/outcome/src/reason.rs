@@ -99,6 +99,7 @@ reasons! {
     SourceNotAllowed = "source_not_allowed" in DeniedPolicy: "The build was started in a way that the trigger does not allow.", fix "See `require.sources`.";
     RepositoryNotAllowed = "repository_not_allowed" in DeniedPolicy: "The build is of another repository.", fix "See `require.repository`.";
     TooOld = "too_old" in DeniedPolicy: "The event was older than `require.maxAge` when it was published.", fix "Emit a fresh event; the limit stops old builds from retraining models.";
+    TimeInFuture = "time_in_future" in DeniedPolicy: "The vouched time of the event is more than five minutes after its publishing; such an event would stay young for ever.", fix "Set the clock of the build agent, then emit again.";
     NoTime = "no_time" in DeniedPolicy: "Nothing that is vouched for says when the build ran, so `require.maxAge` cannot be met.", fix "Emit with `launchgate emit`, which writes `startedOn`.";
     TriggerRemoved = "trigger_removed" in DeniedPolicy: "The trigger is no longer in the file, or no longer enforced.", fix "Replay the event if another trigger should take it.";
     SignerRevoked = "signer_revoked" in DeniedPolicy: "A signer that the decision counted was revoked before the launch.", fix "Replay after signing with a signer in force.";

@@ -51,8 +51,7 @@ pub fn open_ledger(
                 ephemeral_disk_allowed: *ephemeral_disk_allowed,
                 on_ephemeral_platform: environment.has_ephemeral_disk(),
             };
-            let ledger =
-                SqliteLedger::open(&folder.join(path), options).map_err(|error| error.to_string())?;
+            let ledger = SqliteLedger::open(folder.join(path), options).map_err(|error| error.to_string())?;
             Ok(Arc::new(ledger))
         }
     }
@@ -72,6 +71,9 @@ impl GateService {
         let mut warnings: Vec<String> = endpoints.overrides().iter().map(ToString::to_string).collect();
         let settings = CredentialSettings::from_variables(environment.variables());
         warnings.extend(disk_warning(&config, environment));
+        if !accepts_only_tokens(&config) {
+            warnings.push("`auth: none`: every process of this machine may push".to_owned());
+        }
         let ledger = open_ledger(&config, folder, environment)?;
         let timeout = Duration::from_secs(u64::from(config.vertex.call_timeout_seconds));
         let vertex = VertexClient::new(endpoints.clone(), settings.clone(), timeout)
@@ -161,9 +163,16 @@ async fn sweep_until(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
     }
 }
 
+fn routes(config: &Config) -> impl Iterator<Item = &Route> {
+    [&config.ingress.events, &config.ingress.sweep].into_iter().flatten()
+}
+
 fn needs_certs(config: &Config) -> bool {
-    let routes = [&config.ingress.events, &config.ingress.sweep];
-    routes.into_iter().flatten().any(|Route { auth, .. }| matches!(auth, PushAuth::Oidc(_)))
+    routes(config).any(|route| matches!(route.auth, PushAuth::Oidc(_)))
+}
+
+fn accepts_only_tokens(config: &Config) -> bool {
+    routes(config).all(|route| matches!(route.auth, PushAuth::Oidc(_)))
 }
 
 fn disk_warning(config: &Config, environment: &Environment) -> Option<String> {

@@ -2,7 +2,10 @@
 //!
 //! Source of the special members: cloud.google.com/logging/docs/structured-logging.
 
-use std::{fmt, io::Write};
+use std::{
+    fmt::{self, Write as _},
+    io::Write as _,
+};
 
 use serde_json::{Map, Value};
 use tracing::{
@@ -119,7 +122,7 @@ fn text_line(level: Level, mut members: Map<String, Value>) -> String {
     let mut line = format!("{:<5} {}", level.as_str().to_lowercase(), message.escape_debug());
     for (name, value) in members {
         // `escape_debug` and JSON both keep a hostile text from writing lines or colours of its own.
-        line.push_str(&format!(" {name}={value}"));
+        let _ = write!(line, " {name}={value}");
     }
     line.push('\n');
     line

@@ -95,7 +95,7 @@ impl Metrics {
         self.swept.inc_by(u64::try_from(report.taken_up).unwrap_or(u64::MAX));
     }
 
-    /// The Prometheus text format (OpenMetrics).
+    /// The Prometheus text format (`OpenMetrics`).
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         // Writing into a String cannot fail.

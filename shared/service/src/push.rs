@@ -81,9 +81,9 @@ struct Message<'a> {
     #[serde(borrow, default)]
     data: Option<Cow<'a, str>>,
     #[serde(borrow, default, rename = "messageId")]
-    message_id: Option<Cow<'a, str>>,
+    id: Option<Cow<'a, str>>,
     #[serde(borrow, default, rename = "message_id")]
-    message_id_snake: Option<Cow<'a, str>>,
+    id_snake: Option<Cow<'a, str>>,
     #[serde(borrow, default, rename = "publishTime")]
     publish_time: Option<Cow<'a, str>>,
     #[serde(borrow, default, rename = "publish_time")]
@@ -98,9 +98,8 @@ fn wrapped(body: &[u8]) -> Result<Receipt, Unreadable> {
         let reason = if duplicate { Reason::DuplicateMetadata } else { Reason::PushBody };
         Unreadable::new(reason, format!("the body is not a Pub/Sub push message: {error}"))
     })?;
-    let Message { data, message_id, message_id_snake, publish_time: at, publish_time_snake, attributes } =
-        wrapped.message;
-    let message_id = agreeing("messageId", message_id, message_id_snake)?.unwrap_or_default().into_owned();
+    let Message { data, id, id_snake, publish_time: at, publish_time_snake, attributes } = wrapped.message;
+    let message_id = agreeing("messageId", id, id_snake)?.unwrap_or_default().into_owned();
     let at = agreeing("publishTime", at, publish_time_snake).map_err(|error| error.of(&message_id))?;
     let publish_time = publish_time(at.as_deref()).map_err(|error| error.of(&message_id))?;
     let data = STANDARD.decode(data.unwrap_or_default().as_bytes()).map_err(|error| {

@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
-use axum::http::{HeaderMap, header::AUTHORIZATION};
+use axum::http::{
+    HeaderMap,
+    header::{AUTHORIZATION, ORIGIN},
+};
 use launchgate_google::{GoogleError, KeySet};
 use launchgate_outcome::{Reason, Refusal};
 use launchgate_statement::Timestamp;
@@ -41,6 +44,8 @@ impl Doorkeeper {
     ) -> Result<AuthenticatedSender, NotAdmitted> {
         let identity = match &self.route.auth {
             PushAuth::None => {
+                // A page in a browser of this machine has a loopback address too, and says where it is from.
+                let peer = peer.filter(|_| !headers.contains_key(ORIGIN));
                 let sender = peer.and_then(AuthenticatedSender::loopback);
                 return sender.ok_or_else(|| refused(Reason::NotLoopback, Reason::NotLoopback.meaning()));
             }
@@ -51,14 +56,14 @@ impl Doorkeeper {
         let keys = match certs.current() {
             Some(keys) => keys,
             // Nothing is held yet: any key will do to begin with.
-            None => certs.refresh_for("").await.map_err(no_certificates)?,
+            None => certs.refresh_for("").await.map_err(|error| no_certificates(&error))?,
         };
         match verify_push_token(token, &keys, identity, now) {
             Ok(sender) => Ok(sender),
             Err(PushTokenError::Refused { reason, message }) => Err(refused(reason, message)),
             Err(PushTokenError::UnknownKey(kid)) => {
                 // A fresh key set that still lacks the key settles it; a failed fetch settles nothing.
-                let keys = certs.refresh_for(&kid).await.map_err(no_certificates)?;
+                let keys = certs.refresh_for(&kid).await.map_err(|error| no_certificates(&error))?;
                 verify_push_token(token, &keys, identity, now).map_err(|error| match error {
                     PushTokenError::Refused { reason, message } => refused(reason, message),
                     PushTokenError::UnknownKey(_) => {
@@ -81,7 +86,7 @@ impl Doorkeeper {
     }
 }
 
-fn no_certificates(error: GoogleError) -> NotAdmitted {
+fn no_certificates(error: &GoogleError) -> NotAdmitted {
     tracing::error!(%error, "Google's certificates could not be fetched");
     NotAdmitted::NoCertificates
 }

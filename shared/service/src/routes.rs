@@ -44,7 +44,7 @@ const BODY_READ: usize = 16 * 1024 * 1024;
 const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// How long a delivery may take. The work goes on; the answer is 503 and the redelivery a duplicate.
-const ANSWER_TIME: Duration = Duration::from_secs(120);
+const ANSWER_TIME: Duration = Duration::from_mins(2);
 
 /// Deliveries worked on at the same time; over it 503 at once, which Pub/Sub takes as "slower, please".
 const IN_FLIGHT: usize = 1024;
@@ -86,14 +86,14 @@ async fn events(State(shared): State<Arc<Shared>>, request: Request) -> Response
         return busy();
     };
     shared.metrics.in_flight.inc();
-    let response = match tokio::time::timeout(ANSWER_TIME, deliver(&shared, request, begun)).await {
-        Ok(response) => response,
-        Err(_) => {
+    let response =
+        if let Ok(response) = tokio::time::timeout(ANSWER_TIME, deliver(&shared, request, begun)).await {
+            response
+        } else {
             tracing::error!("a delivery took longer than {} s; its work goes on", ANSWER_TIME.as_secs());
             shared.metrics.undecided();
             busy()
-        }
-    };
+        };
     shared.metrics.in_flight.dec();
     response
 }

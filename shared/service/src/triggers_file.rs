@@ -58,13 +58,12 @@ impl TriggersFile {
 
     /// The config, or the findings that make it unusable.
     pub fn usable(self) -> Result<Config, Unusable> {
-        match self.config {
-            Some(config) => Ok(config),
-            None => {
-                let findings: Vec<_> =
-                    self.findings.into_iter().filter(|finding| finding.severity == Severity::Error).collect();
-                Err(Unusable { rendered: render(&self.source, &findings), findings })
-            }
+        if let Some(config) = self.config {
+            Ok(config)
+        } else {
+            let findings: Vec<_> =
+                self.findings.into_iter().filter(|finding| finding.severity == Severity::Error).collect();
+            Err(Unusable { rendered: render(&self.source, &findings), findings })
         }
     }
 

@@ -6,6 +6,10 @@ use launchgate_trust::{SignerId, VouchedFacts};
 
 use crate::repository::Repository;
 
+/// Seconds that the clock of a build agent may be ahead of Pub/Sub's. An event from further ahead would pass
+/// `maxAge` for as long as it likes.
+const FUTURE_LEEWAY: i64 = 300;
+
 /// The compiled `require` block.
 #[derive(Debug)]
 pub(crate) struct Requirements {
@@ -143,13 +147,19 @@ impl Requirements {
             );
         };
         let age = evidence.published.micros_since(time.at).div_euclid(1_000_000);
-        let old = age > self.max_age_seconds.cast_signed();
         let actual =
             format!("{} ({} {}, published {})", about(age), time.source, time.at, evidence.published);
-        let rung = if old { Check::failed(name) } else { Check::passed(name) };
+        let reason = if age > self.max_age_seconds.cast_signed() {
+            Some(Reason::TooOld)
+        } else if age < -FUTURE_LEEWAY {
+            Some(Reason::TimeInFuture)
+        } else {
+            None
+        };
+        let rung = if reason.is_some() { Check::failed(name) } else { Check::passed(name) };
         let message = format!("expected an event {expected} old, found {actual}");
         let rung = rung.expected(expected).actual(actual).voucher(time.voucher);
-        (rung, old.then_some((Reason::TooOld, message)))
+        (rung, reason.map(|reason| (reason, message)))
     }
 }
 

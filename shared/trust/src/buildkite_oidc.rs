@@ -213,16 +213,23 @@ fn times(claims: &Map<String, Value>, published: Timestamp) -> Result<i64, Refus
     let micros = |seconds: i64| i128::from(seconds) * MICROS;
     let at = i128::from(published.micros());
     if at < micros(begins) - SKEW * MICROS {
-        let message = format!("the token counts from {begins} s, but the event was published at {published}");
+        let message = format!(
+            "the token counts from {}, but the event was published at {published}",
+            Timestamp::from_seconds(begins)
+        );
         return refuse(Reason::BuildkiteTokenTime, message);
     }
     if at > micros(expires) + SKEW * MICROS {
-        let message = format!("the token expired at {expires} s, but the event was published at {published}");
+        let message = format!(
+            "the token expired at {}, but the event was published at {published}",
+            Timestamp::from_seconds(expires)
+        );
         return refuse(Reason::BuildkiteTokenTime, message);
     }
     if at - micros(issued) > OLDEST * MICROS {
         let message = format!(
-            "the event was published at {published}, more than {OLDEST} s after its token was issued ({issued} s)"
+            "the event was published at {published}, more than {OLDEST} s after its token was issued at {}",
+            Timestamp::from_seconds(issued)
         );
         return refuse(Reason::TokenTooOld, message);
     }

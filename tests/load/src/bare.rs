@@ -6,9 +6,8 @@ use std::{path::Path, sync::Arc};
 use anyhow::Context;
 use axum::{Router, body::Bytes, extract::State, http::StatusCode, routing::post};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use launchgate_statement::{Envelope, Statement, pae};
+use launchgate_statement::{Envelope, Sha256, Statement, pae};
 use launchgate_trust::PublicKey;
-use ring::digest::{SHA256, digest};
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
@@ -48,6 +47,12 @@ struct Push<'a> {
 #[derive(Deserialize)]
 struct Message<'a> {
     data: &'a str,
+}
+
+/// What is read of a created job.
+#[derive(Deserialize)]
+struct Job {
+    name: String,
 }
 
 /// Serves on a free port of 127.0.0.1; prints the address on stdout.
@@ -97,11 +102,11 @@ impl Bare {
         let signature = envelope.signatures.first().context("unsigned")?;
         anyhow::ensure!(self.key.verifies(&pae, &signature.sig), "forged");
         let statement = Statement::parse(&envelope.payload)?;
-        let mut id = [0; 32];
-        id.copy_from_slice(digest(&SHA256, &pae).as_ref());
+        let digest = Sha256::of(&pae);
+        let id = *digest.as_bytes();
         let Some(ledger) = &self.ledger else { return Ok(()) };
         let artifact = statement.artifacts.first().context("no subject")?;
-        let job = format!("lg-bench-{}", &hex(&id)[..32]);
+        let job = format!("lg-bench-{}", &digest.to_hex()[..32]);
         let body = format!(
             r#"{{"displayName":"bench","labels":{{"launchgate-id":"{job}"}},"pipelineSpec":{{"pipelineInfo":{{"name":"bench"}},"schemaVersion":"2.1.0","root":{{"dag":{{"tasks":{{}}}},"inputDefinitions":{{"parameters":{{"image":{{"parameterType":"STRING"}},"epochs":{{"parameterType":"NUMBER_INTEGER"}}}}}}}},"deploymentSpec":{{"executors":{{}}}},"components":{{}}}},"runtimeConfig":{{"gcsOutputDirectory":"gs://bench/root","parameterValues":{{"image":{},"epochs":3}}}}}}"#,
             serde_json::to_string(&artifact.uri)?
@@ -116,15 +121,7 @@ impl Bare {
         let status = answer.status();
         let text = answer.bytes().await?;
         anyhow::ensure!(status.is_success(), "stand-in: {status}");
-        #[derive(Deserialize)]
-        struct Job {
-            name: String,
-        }
         let run: Job = serde_json::from_slice(&text)?;
         ledger.launched(id, run.name).await
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -23,7 +23,11 @@ pub(crate) struct Load {
 }
 
 /// Posts every body once over `connections`.
-pub(crate) fn post_all(address: &str, bodies: Arc<Vec<Vec<u8>>>, connections: usize) -> anyhow::Result<Load> {
+pub(crate) fn post_all(
+    address: &str,
+    bodies: &Arc<Vec<Vec<u8>>>,
+    connections: usize,
+) -> anyhow::Result<Load> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let next = Arc::new(AtomicUsize::new(0));

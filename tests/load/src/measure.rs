@@ -5,7 +5,7 @@ use anyhow::Context;
 /// Clock ticks a second; Linux has used 100 on every architecture for user space since 2.6.
 const TICKS: f64 = 100.0;
 
-/// CPU-seconds (user and system) of a process so far. Source: proc_pid_stat(5), fields 14 and 15.
+/// CPU-seconds (user and system) of a process so far. Source: `proc_pid_stat(5)`, fields 14 and 15.
 pub(crate) fn cpu_seconds(pid: u32) -> anyhow::Result<f64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let after_name = stat.rsplit_once(')').context("stat")?.1;

@@ -130,7 +130,7 @@ fn run(
         _ => Server::gate(binaries, &triggers_file(folder.path(), public_pem, "bench.db")?, &standin)?,
     };
     let before = cpu_seconds(server.pid())?;
-    let load = drive::post_all(&server.address, requests.clone(), connections)?;
+    let load = drive::post_all(&server.address, requests, connections)?;
     let cpu = cpu_seconds(server.pid())? - before;
     let loaded_mb = resident_mb(server.pid())?;
     ensure!(load.refused == 0, "{name}: {} of {} answers were not 204", load.refused, requests.len());
@@ -178,7 +178,7 @@ fn start_and_size(binaries: &Path, folder: &Path, events: &Events) -> anyhow::Re
         let server = Server::gate(binaries, &config, &standin)?;
         starts.push(server.start.as_secs_f64() * 1000.0);
         idle = resident_mb(server.pid())?;
-        let load = drive::post_all(&server.address, Arc::new(vec![drive::request(body)]), 1)?;
+        let load = drive::post_all(&server.address, &Arc::new(vec![drive::request(body)]), 1)?;
         ensure!(load.answered == 1, "the first push was not answered");
         first_launches.push(begun.elapsed().as_secs_f64() * 1000.0);
     }

@@ -25,9 +25,8 @@ pub trait Ledger: Send + Sync + 'static {
     /// Records a delivery that became no event.
     async fn record_receipt(&self, receipt: ReceiptRecord) -> Result<(), LedgerError>;
 
-    /// Adds signers to a known event and replaces or adds decisions, in one commit.
-    /// A decision that is written and open is claimed by the caller: the fence is one more than the
-    /// replaced record's, 1 for a new one.
+    /// Adds signers to a known event and replaces or adds decisions, in one commit. A holder of a replaced
+    /// record can write nothing into the new one.
     async fn redecide(&self, redecision: Redecision) -> Result<Redecided, LedgerError>;
 
     /// Takes an open decision whose lease has run out (compare-and-set; the fence grows by one).

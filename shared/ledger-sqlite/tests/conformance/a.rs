@@ -141,7 +141,7 @@ pub(crate) fn denied(n: u32, trigger: &str) -> DecisionRecord {
 pub(crate) fn admission(n: u32, decisions: Vec<DecisionRecord>) -> Admission {
     let receipt = ReceiptRecord { event: Some(id(n)), ..receipt(&format!("message-{n}")) };
     let decisions = decisions.into_iter().map(Arc::new).collect();
-    Admission { receipt, event: event(n), decisions, lease: LEASE }
+    Admission { receipt, event: event(n), decisions, claim: 8, lease: LEASE }
 }
 
 /// The same with claims that run out at once.
@@ -155,7 +155,8 @@ pub(crate) fn redecision(n: u32, decisions: Vec<DecisionRecord>, replaces: &[Out
         signatures: Vec::new(),
         decisions: decisions.into_iter().map(Arc::new).collect(),
         replaces: replaces.iter().map(|outcome| (*outcome, None)).collect(),
-        lease: LEASE,
+        adds: true,
+        unless_launched: false,
     }
 }
 

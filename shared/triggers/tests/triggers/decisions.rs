@@ -183,6 +183,15 @@ fn an_old_event_is_denied_unless_a_replay_met_the_age_before() {
 }
 
 #[test]
+fn an_event_from_the_future_is_denied_beyond_the_leeway_of_a_clock() {
+    let started = |at: &str| an_event().with("/predicate/runDetails/metadata/startedOn", at.into());
+    refused(YAML, started("9999-12-31T23:59:59Z"), Reason::TimeInFuture, "require.maxAge");
+    refused(YAML, started("2026-11-18T11:11:41Z"), Reason::TimeInFuture, "require.maxAge");
+
+    assert_eq!(only(YAML, started("2026-11-18T11:11:40Z")).verdict.outcome(), Outcome::Launched);
+}
+
+#[test]
 fn an_event_without_a_time_is_denied() {
     let event = an_event().with("/predicate/runDetails/metadata/startedOn", Value::Null);
     refused(YAML, event, Reason::NoTime, "require.maxAge");

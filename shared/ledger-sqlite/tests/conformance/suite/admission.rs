@@ -1,6 +1,8 @@
 //! Receipts and events.
 
-use launchgate_engine::{Admitted, Claim, Durability, Fence, ReceiptRecord, Recorded, ports::Ledger};
+use launchgate_engine::{
+    Admission, Admitted, Claim, Durability, Fence, ReceiptRecord, Recorded, ports::Ledger,
+};
 use launchgate_outcome::Outcome;
 
 use super::{Factory, hold};
@@ -96,6 +98,22 @@ pub(crate) async fn open_decisions_with_a_plan_are_claimed(place: &mut impl Fact
     let claimed = hold(ledger, &a::launch(1, "waits", 0)).await;
     assert_eq!(claimed.fence, Fence(1));
     assert_eq!(claimed.first_intent, claimed.now);
+}
+
+pub(crate) async fn no_more_are_claimed_than_asked_for(place: &mut impl Factory) {
+    let ledger = place.ledger();
+    let triggers = ["one", "two", "three"];
+    let decisions = triggers.map(|trigger| a::to_launch_as(1, trigger, "customJob")).into();
+    ledger.admit(Admission { claim: 2, ..a::admission(1, decisions) }).await.unwrap();
+
+    for trigger in ["one", "two"] {
+        assert!(matches!(ledger.claim(&a::launch(1, trigger, 0), a::LEASE).await.unwrap(), Claim::Busy));
+    }
+    // Nobody was about to send it, so nothing about it is unanswered.
+    assert_eq!(ledger.due(10).await.unwrap(), [a::launch(1, "three", 0)]);
+    let claimed = hold(ledger, &a::launch(1, "three", 0)).await;
+    assert_eq!((claimed.fence, claimed.unanswered_since), (Fence(1), None));
+    assert!(claimed.decided < claimed.now);
 }
 
 pub(crate) async fn what_was_answered_is_there_after_a_restart(place: &mut impl Factory) {

@@ -35,7 +35,7 @@ macro_rules! conformance {
         $crate::suite::conformance! { @tests $factory;
             admission: two_deliveries_at_once_are_one_event, a_known_event_keeps_what_is_recorded,
                 everything_of_an_event_is_given_back_as_it_was, an_event_without_decisions_is_no_match,
-                a_repeated_admission_is_known_and_its_claims_stand, open_decisions_with_a_plan_are_claimed,
+                a_repeated_admission_is_known_and_its_claims_stand, open_decisions_with_a_plan_are_claimed, no_more_are_claimed_than_asked_for,
                 what_was_answered_is_there_after_a_restart, rejected_bodies_are_cut_and_other_bodies_dropped,
                 a_rejected_copy_does_not_touch_the_event, a_decision_of_another_event_spoils_no_neighbour;
             claims: a_live_lease_keeps_others_out, a_lease_that_ran_out_is_taken_over_under_the_next_fence,
@@ -43,11 +43,12 @@ macro_rules! conformance {
                 the_same_record_again_is_yes_and_written_once, another_record_under_a_spent_fence_is_lost,
                 a_retry_waits_for_its_delay, what_is_launched_is_settled, first_intent_stays,
                 an_unanswered_call_is_told_to_the_next_holder, a_refused_call_leaves_nothing_unanswered,
-                an_end_without_a_call_keeps_an_older_unanswered_one, a_pipeline_run_is_never_unanswered,
+                an_end_without_a_call_keeps_an_older_unanswered_one,
                 the_longest_due_come_first, failures_are_told_once, the_newest_fifty_attempts_are_kept,
                 a_mark_that_rides_is_durable_after_a_flush, a_mark_that_rides_needs_no_company,
                 a_mark_that_rides_survives_an_orderly_end, unknown_launches_are_settled_and_not_recorded;
-            redecision: new_decisions_are_added_and_claimed, a_replaced_decision_is_kept_in_history,
+            redecision: new_decisions_are_added_due_and_unclaimed, what_is_not_recorded_is_added_only_if_asked,
+                a_run_of_another_ordinal_is_left_alone_if_asked, a_replaced_decision_is_kept_in_history,
                 what_may_not_be_replaced_is_left_alone, a_reason_narrows_what_is_replaced,
                 signers_are_added_once, the_old_holder_cannot_write_into_the_new_decision,
                 asking_again_writes_nothing, an_unanswered_call_outlives_a_replacement,

@@ -8,7 +8,7 @@ use launchgate_outcome::{Outcome, Reason};
 use super::{Factory, hold};
 use crate::a;
 
-pub(crate) async fn new_decisions_are_added_and_claimed(place: &mut impl Factory) {
+pub(crate) async fn new_decisions_are_added_due_and_unclaimed(place: &mut impl Factory) {
     let ledger = place.ledger();
     ledger.admit(a::admission(1, Vec::new())).await.unwrap();
 
@@ -16,13 +16,47 @@ pub(crate) async fn new_decisions_are_added_and_claimed(place: &mut impl Factory
     let redecided = ledger.redecide(a::redecision(1, decisions.clone(), &[])).await.unwrap();
 
     let launch_id = a::launch(1, "retrain", 0);
-    assert_eq!(redecided.written[0], (launch_id.clone(), Fence(1)));
-    assert_eq!(redecided.written.len(), 2);
-    assert!(matches!(ledger.claim(&launch_id, a::LEASE).await.unwrap(), Claim::Busy));
+    assert_eq!(redecided.written, [launch_id.clone(), a::launch(1, "other", 0)]);
+    assert_eq!(redecided.signatures, a::event(1).signatures);
+    assert_eq!(ledger.due(10).await.unwrap(), std::slice::from_ref(&launch_id));
     let stored = ledger.event(&a::id(1)).await.unwrap().unwrap();
     assert_eq!((stored.outcome, stored.decisions), (Outcome::Retrying, decisions));
-    assert!(redecided.now > stored.recorded);
     assert!(stored.history.is_empty());
+    let claimed = hold(ledger, &launch_id).await;
+    assert_eq!((claimed.fence, claimed.unanswered_since), (Fence(1), None));
+}
+
+pub(crate) async fn what_is_not_recorded_is_added_only_if_asked(place: &mut impl Factory) {
+    let ledger = place.ledger();
+    ledger.admit(a::admission(1, vec![a::denied(1, "retrain")])).await.unwrap();
+
+    let decisions = vec![a::to_launch(1, "retrain"), a::to_launch(1, "fresh")];
+    let again = Redecision { adds: false, ..a::redecision(1, decisions, &[Outcome::DeniedPolicy]) };
+    let written = ledger.redecide(again).await.unwrap().written;
+
+    assert_eq!(written, [a::launch(1, "retrain", 0)]);
+    assert_eq!(ledger.event(&a::id(1)).await.unwrap().unwrap().decisions.len(), 1);
+}
+
+pub(crate) async fn a_run_of_another_ordinal_is_left_alone_if_asked(place: &mut impl Factory) {
+    let ledger = place.ledger();
+    ledger.admit(a::admission(1, vec![a::denied(1, "retrain"), a::denied(1, "other")])).await.unwrap();
+    let forced =
+        DecisionRecord { launch_id: a::launch(1, "retrain", 1), ordinal: 1, ..a::to_launch(1, "retrain") };
+    ledger.redecide(a::redecision(1, vec![forced], &[])).await.unwrap();
+
+    // Still open: it may become a run any moment. Then it is one.
+    for launched in [false, true] {
+        if launched {
+            let fence = hold(ledger, &a::launch(1, "retrain", 1)).await.fence;
+            let mark = a::launched(fence, "x");
+            ledger.record(&a::launch(1, "retrain", 1), fence, mark, Now).await.unwrap();
+        }
+        let decisions = vec![a::to_launch(1, "retrain"), a::denied(1, "other")];
+        let again =
+            Redecision { unless_launched: true, ..a::redecision(1, decisions, &[Outcome::DeniedPolicy]) };
+        assert!(ledger.redecide(again).await.unwrap().written.is_empty(), "launched: {launched}");
+    }
 }
 
 pub(crate) async fn a_replaced_decision_is_kept_in_history(place: &mut impl Factory) {
@@ -37,14 +71,14 @@ pub(crate) async fn a_replaced_decision_is_kept_in_history(place: &mut impl Fact
     let again = a::redecision(1, vec![new.clone()], &[Outcome::FailedLaunch]);
     let written = ledger.redecide(again).await.unwrap().written;
 
-    assert_eq!(written, [(launch_id.clone(), Fence(fence.0 + 1))]);
+    assert_eq!(written, std::slice::from_ref(&launch_id));
     let stored = ledger.event(&a::id(1)).await.unwrap().unwrap();
     assert_eq!(stored.decisions, [new]);
     assert_eq!(stored.history, [old]);
     assert!(ledger.untold_failures(10).await.unwrap().is_empty());
-    assert!(matches!(ledger.claim(&launch_id, a::LEASE).await.unwrap(), Claim::Busy));
-    let recorded =
-        ledger.record(&launch_id, written[0].1, a::launched(written[0].1, "x"), Now).await.unwrap();
+    let again = hold(ledger, &launch_id).await;
+    assert!(again.fence > fence && again.decided > again.first_intent);
+    let recorded = ledger.record(&launch_id, again.fence, a::launched(again.fence, "x"), Now).await.unwrap();
     assert_eq!(recorded, Recorded::Yes);
 }
 
@@ -74,7 +108,7 @@ pub(crate) async fn a_reason_narrows_what_is_replaced(place: &mut impl Factory) 
     };
     let written = ledger.redecide(again).await.unwrap().written;
 
-    assert_eq!(written, [(a::launch(1, "retrain", 0), Fence(1))]);
+    assert_eq!(written, [a::launch(1, "retrain", 0)]);
     let stored = ledger.event(&a::id(1)).await.unwrap().unwrap();
     assert_eq!(stored.decisions, [a::to_launch(1, "retrain"), too_old]);
 }
@@ -131,10 +165,9 @@ pub(crate) async fn an_unanswered_call_outlives_a_replacement(place: &mut impl F
     ledger.record(&launch_id, held.fence, cut_off, Now).await.unwrap();
 
     let new = a::to_launch_as(1, "retrain", "customJob");
-    let written = ledger.redecide(a::redecision(1, vec![new], &[Outcome::Retrying])).await.unwrap().written;
+    ledger.redecide(a::redecision(1, vec![new], &[Outcome::Retrying])).await.unwrap();
 
     // Nobody may call before having looked for the run that may be there.
-    assert!(written.is_empty());
     let claimed = hold(ledger, &launch_id).await;
     assert_eq!(claimed.unanswered_since, Some(held.first_intent));
     assert_eq!(claimed.first_intent, held.first_intent);
