@@ -75,16 +75,23 @@ impl Story {
 
     /// Signed as `emit` signs.
     pub(crate) fn signed(&self, key: &SigningKey) -> Result<Envelope, Failure> {
+        let statement = self.statement(Some(self.started_on))?;
+        Ok(key.envelope(PAYLOAD_TYPE, &statement).map_err(anyhow::Error::from)?)
+    }
+
+    /// As `emit --keyless` writes it, before a token is in it: without a clock.
+    pub(crate) fn unsigned(&self) -> Result<Envelope, Failure> {
+        Ok(Envelope::unsigned(PAYLOAD_TYPE, self.statement(None)?))
+    }
+
+    fn statement(&self, started_on: Option<Timestamp>) -> Result<Vec<u8>, Failure> {
         let draft = ProvenanceDraft {
             build: self.build.clone(),
             artifacts: self.artifacts.clone(),
             command: Some("make image".to_owned()),
-            started_on: Some(self.started_on),
+            started_on,
         };
-        let statement = draft
-            .to_statement()
-            .map_err(|error| Failure::usage(format!("no statement can be made: {error}")))?;
-        Ok(key.envelope(PAYLOAD_TYPE, &statement).map_err(anyhow::Error::from)?)
+        draft.to_statement().map_err(|error| Failure::usage(format!("no statement can be made: {error}")))
     }
 
     /// Changed so that a trigger of the file matches, if the misses say how: the first in the file's order

@@ -132,6 +132,11 @@ impl BuildkiteStandin {
         self.issuer.state().failing = failing;
     }
 
+    /// The key set as it is published now.
+    pub fn key_set(&self) -> Value {
+        key_set(&self.issuer.state().published)
+    }
+
     /// How often the key set was asked for, failures included.
     pub fn fetches(&self) -> usize {
         self.issuer.fetches.load(Ordering::SeqCst)
@@ -221,12 +226,7 @@ impl Issuer {
         if state.failing {
             return Reply::text(503, "unavailable");
         }
-        let keys = state.published.iter().map(|key| {
-            let mut jwk = key.jwk();
-            jwk["kid"] = kid(*key).into();
-            jwk
-        });
-        Reply::json(200, &json!({ "keys": keys.collect::<Vec<_>>() }))
+        Reply::json(200, &key_set(&state.published))
             .with_header("cache-control", "max-age=3600, private, must-revalidate")
     }
 
@@ -307,6 +307,15 @@ fn claims(job: &Map<String, Value>, audience: &str, lifetime: i64) -> Value {
         claims[name] = value.clone();
     }
     claims
+}
+
+fn key_set(published: &[SigningKey]) -> Value {
+    let keys = published.iter().map(|key| {
+        let mut jwk = key.jwk();
+        jwk["kid"] = kid(*key).into();
+        jwk
+    });
+    json!({ "keys": keys.collect::<Vec<_>>() })
 }
 
 fn kid(key: SigningKey) -> &'static str {

@@ -40,6 +40,7 @@ The service stays up until Ctrl-C. In another terminal:
   launchgate send --fixture tampered --key keys/release.key --to {url}
   launchgate events list
   launchgate explain events/no-match.json
+  launchgate explain events/keyless.json --jwks buildkite-jwks.json
   curl -s {base}/readyz
   curl -s {}/_standin/jobs",
         stage.vertex.endpoint()
