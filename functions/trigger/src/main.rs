@@ -29,6 +29,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> anyhow::Result<()> {
     install_crypto();
+    let stop = terminated();
     let environment = Environment::of_process();
     let port = environment.get("PORT").unwrap_or("8080");
     let mut config = PathBuf::from(environment.get("LAUNCHGATE_CONFIG").unwrap_or("launchgate.yaml"));
@@ -52,6 +53,6 @@ async fn run() -> anyhow::Result<()> {
     let service = GateService::start(config, &folder, &environment).map_err(anyhow::Error::msg)?;
     let address: SocketAddr = address.parse().map_err(|error| anyhow::anyhow!("{address}: {error}"))?;
     let listener = listen(address).await?;
-    service.serve(listener, terminated()).await?;
+    service.serve(listener, stop).await?;
     Ok(())
 }

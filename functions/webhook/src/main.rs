@@ -24,6 +24,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> anyhow::Result<()> {
     install_crypto();
+    let stop = terminated();
     let environment = Environment::of_process();
     let mut address = format!("0.0.0.0:{}", environment.get("PORT").unwrap_or("8080"));
     let mut arguments = std::env::args().skip(1);
@@ -41,6 +42,6 @@ async fn run() -> anyhow::Result<()> {
     let service = RelayService::start(&environment).map_err(anyhow::Error::msg)?;
     let address: SocketAddr = address.parse().map_err(|error| anyhow::anyhow!("{address}: {error}"))?;
     let listener = listen(address).await?;
-    service.serve(listener, terminated()).await?;
+    service.serve(listener, stop).await?;
     Ok(())
 }

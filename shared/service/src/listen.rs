@@ -15,22 +15,25 @@ pub async fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     Ok(listener)
 }
 
-/// Completes at SIGTERM or Ctrl-C.
-pub async fn terminated() {
+/// A future that completes at SIGTERM or Ctrl-C. Both are watched from this call on, so call it before anyone
+/// can know that the process is there.
+pub fn terminated() -> impl Future<Output = ()> + Send + 'static {
     #[cfg(unix)]
-    {
+    let watched = {
         use tokio::signal::unix::{SignalKind, signal};
-        let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-            let _ = tokio::signal::ctrl_c().await;
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    };
+    async move {
+        #[cfg(unix)]
+        if let (Ok(mut terminate), Ok(mut interrupt)) = watched {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
             return;
-        };
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
         }
+        let _ = tokio::signal::ctrl_c().await;
     }
-    #[cfg(not(unix))]
-    let _ = tokio::signal::ctrl_c().await;
 }
 
 /// Serves until `shutdown` completes, then lets open requests finish for at most 9 seconds.

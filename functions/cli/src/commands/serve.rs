@@ -38,6 +38,7 @@ impl Serve {
         let environment = Environment::of_process();
         init_logs(LogFormat::Text, environment.get("LAUNCHGATE_LOG"), None);
         block_on(async {
+            let stop = terminated();
             let service =
                 GateService::start(config, &self.config.folder(), &environment).map_err(Failure::Usage)?;
             let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), self.port);
@@ -46,7 +47,7 @@ impl Serve {
             let listener = listen(address).await.map_err(cannot)?;
             let address = listener.local_addr().map_err(anyhow::Error::from)?;
             output.data(&format!("http://{address}"))?;
-            service.serve(listener, terminated()).await.map_err(anyhow::Error::from)?;
+            service.serve(listener, stop).await.map_err(anyhow::Error::from)?;
             Ok(0)
         })
     }

@@ -31,9 +31,10 @@ pub(crate) async fn play(keep: Option<u16>, output: &Output) -> Result<u8, Failu
         output.data(&report.rendered(&stage, output.paint))?;
     }
     if keep.is_some() {
+        let stop = launchgate_service::terminated();
         stage.save_events(&report.played)?;
         output.say(&report::invitation(&stage));
-        launchgate_service::terminated().await;
+        stop.await;
     }
     stage.strike().await?;
     Ok(u8::from(!report.is_as_expected()))
