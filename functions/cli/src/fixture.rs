@@ -6,7 +6,7 @@ use launchgate_engine::{Judgement, judge};
 use launchgate_outcome::{Check, CheckStatus, Outcome};
 use launchgate_statement::{Artifact, Build, Envelope, PAYLOAD_TYPE, ProvenanceDraft, Sha256, Timestamp};
 use launchgate_triggers::{Config, DecideOptions};
-use launchgate_trust::{Scheme, SignerKind, SigningKey};
+use launchgate_trust::{BuildkiteKeys, Scheme, SignerKind, SigningKey, TrustInputs};
 use serde_json::{Map, Value};
 
 use crate::failure::Failure;
@@ -75,16 +75,23 @@ impl Story {
 
     /// Signed as `emit` signs.
     pub(crate) fn signed(&self, key: &SigningKey) -> Result<Envelope, Failure> {
+        let statement = self.statement(Some(self.started_on))?;
+        Ok(key.envelope(PAYLOAD_TYPE, &statement).map_err(anyhow::Error::from)?)
+    }
+
+    /// As `emit --keyless` writes it, before a token is in it: without a clock.
+    pub(crate) fn unsigned(&self) -> Result<Envelope, Failure> {
+        Ok(Envelope::unsigned(PAYLOAD_TYPE, self.statement(None)?))
+    }
+
+    fn statement(&self, started_on: Option<Timestamp>) -> Result<Vec<u8>, Failure> {
         let draft = ProvenanceDraft {
             build: self.build.clone(),
             artifacts: self.artifacts.clone(),
             command: Some("make image".to_owned()),
-            started_on: Some(self.started_on),
+            started_on,
         };
-        let statement = draft
-            .to_statement()
-            .map_err(|error| Failure::usage(format!("no statement can be made: {error}")))?;
-        Ok(key.envelope(PAYLOAD_TYPE, &statement).map_err(anyhow::Error::from)?)
+        draft.to_statement().map_err(|error| Failure::usage(format!("no statement can be made: {error}")))
     }
 
     /// Changed so that a trigger of the file matches, if the misses say how: the first in the file's order
@@ -117,7 +124,9 @@ impl Story {
 
     fn judged(&self, config: &Config, key: &SigningKey, now: Timestamp) -> Result<Judgement, Failure> {
         let data = self.signed(key)?.to_json();
-        Ok(judge(config, data.as_bytes(), now, DecideOptions::default()))
+        // Signed by a key: no token asks for Buildkite's.
+        let inputs = TrustInputs { published: now, buildkite_keys: BuildkiteKeys::Missing };
+        Ok(judge(config, data.as_bytes(), inputs, DecideOptions::default()).map_err(anyhow::Error::from)?)
     }
 
     /// Makes one clause pass, where it is known how.

@@ -10,6 +10,7 @@
 )]
 
 mod artifact_arguments;
+mod buildkite_keys;
 mod clock;
 mod command_line;
 mod commands;
@@ -18,6 +19,7 @@ mod event_source;
 mod failure;
 mod fixture;
 mod job;
+mod keyless;
 mod ladder;
 mod local_file;
 mod output;

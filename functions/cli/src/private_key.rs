@@ -12,7 +12,7 @@ use crate::failure::Failure;
 /// Where a key is looked for when no file is named: the PEM text itself, as a build's secret store hands it over.
 const VARIABLE: &str = "LAUNCHGATE_SIGNING_KEY";
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct KeyArguments {
     /// Private key (PKCS#8 PEM); default: the PEM text in the variable LAUNCHGATE_SIGNING_KEY
     #[arg(long, value_name = "FILE")]

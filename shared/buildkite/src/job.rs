@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use launchgate_statement::Build;
+use launchgate_statement::{Build, is_commit_id};
+use serde_json::{Map, Value};
 
 /// What the variables of a job say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,12 @@ pub enum JobError {
     Missing {
         /// The variable.
         variable: &'static str,
+    },
+    /// The agent's token lacks what every token has.
+    #[error("the token of buildkite-agent has no claim `{claim}`; is it Buildkite's own agent?")]
+    NoClaim {
+        /// The claim.
+        claim: &'static str,
     },
     /// A variable holds something else than Buildkite puts there.
     #[error("{variable} is `{found}`; expected {expected}")]
@@ -90,6 +97,42 @@ impl Job {
             pull_request: optional(PULL_REQUEST).map(pull_request).transpose()?.flatten(),
         };
         Ok(Self { build, command: text("BUILDKITE_COMMAND") })
+    }
+}
+
+impl Job {
+    /// This job with the build's facts as Buildkite's own token claims them, not as the environment does: a
+    /// job can set its variables, and a statement that differs from its token is refused. What no token says
+    /// (repository, creator, pull request, command) stays.
+    ///
+    /// A commit that the token gives by name (`HEAD`) vouches for none; the environment's is kept then.
+    ///
+    /// # Errors
+    /// When a claim that every token has is missing.
+    pub fn with_claims(mut self, claims: &Map<String, Value>) -> Result<Self, JobError> {
+        let text = |claim: &str| {
+            claims.get(claim).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
+        };
+        let required = |claim: &'static str| text(claim).map(Some).ok_or(JobError::NoClaim { claim });
+        let number = claims.get("build_number").and_then(Value::as_u64);
+        let commit = match text("build_commit") {
+            Some(name) if !is_commit_id(&name) => self.build.commit.take(),
+            commit => commit,
+        };
+        self.build = Build {
+            organization: required("organization_slug")?,
+            pipeline: required("pipeline_slug")?,
+            number: Some(number.ok_or(JobError::NoClaim { claim: "build_number" })?),
+            job: required("job_id")?,
+            branch: text("build_branch"),
+            tag: text("build_tag"),
+            commit,
+            step: text("step_key"),
+            source: text("build_source"),
+            runner: text("runner_environment"),
+            ..self.build
+        };
+        Ok(self)
     }
 }
 

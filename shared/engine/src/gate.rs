@@ -10,9 +10,11 @@ use std::{
 
 use futures_util::{StreamExt, stream};
 use launchgate_outcome::{Check, Outcome, Reason};
-use launchgate_statement::{EventId, Timestamp};
+use launchgate_statement::{Envelope, EventId, Timestamp};
 use launchgate_triggers::{Config, DecideOptions, Decision, LaunchId, TriggerName, Verdict};
-use launchgate_trust::{Rejection, VerifiedEvent, VerifiedSignature};
+use launchgate_trust::{
+    BuildkiteKeys, Jwk, Jwks, KeyWanted, Rejection, TrustInputs, VerifiedEvent, VerifiedSignature,
+};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
@@ -20,7 +22,7 @@ use crate::{
     Admission, Admitted, AuthenticatedReceipt, Claim, Claimed, DecisionRecord, EventRecord, Fence, Judgement,
     Known, ReceiptRecord, Redecided, Redecision, UnreadableDelivery,
     judge::{Decided, judge, judge_event},
-    ports::{Failures, Ledger, LedgerError, Vertex},
+    ports::{BuildkiteKeySource, Failures, Ledger, LedgerError, Vertex},
 };
 
 /// Bytes of a rejected body kept for people. Attackers choose this content, so it is bounded here and
@@ -44,6 +46,8 @@ pub struct GateParts {
     pub vertex: Arc<dyn Vertex>,
     /// Where failures are told.
     pub failures: Arc<dyn Failures>,
+    /// What verifies keyless events.
+    pub buildkite_keys: Arc<dyn BuildkiteKeySource>,
 }
 
 /// The gate. Cheap to clone; every clone is the same gate.
@@ -131,10 +135,53 @@ impl Gate {
 
     async fn take_in(&self, receipt: AuthenticatedReceipt) -> Result<Answer, NothingDecided> {
         let delivery = receipt.receipt();
-        match judge(self.config(), &delivery.data, delivery.publish_time, DecideOptions::default()) {
+        let ask = |buildkite_keys: BuildkiteKeys<'_>| {
+            let inputs = TrustInputs { published: delivery.publish_time, buildkite_keys };
+            judge(self.config(), &delivery.data, inputs, DecideOptions::default())
+        };
+        let held = self.inner.parts.buildkite_keys.current();
+        let judged = match ask(held.as_deref().map_or(BuildkiteKeys::Missing, BuildkiteKeys::Held)) {
+            Ok(judged) => judged,
+            // A copy that comes again after Buildkite rotated its keys (a seek) is verified as the first was.
+            Err(_) => self.with_buildkite_keys(&self.kept_keys(&delivery.data).await?, ask).await?,
+        };
+        match judged {
             Judgement::Rejected(rejection) => self.reject(&receipt, rejection).await,
             Judgement::Decided(decided) => self.admit(&receipt, *decided).await,
         }
+    }
+
+    /// The keys that verified the recorded event in `data`; none when it is not recorded.
+    async fn kept_keys(&self, data: &[u8]) -> Result<Vec<Jwk>, NothingDecided> {
+        let Ok(envelope) = Envelope::parse(data) else { return Ok(Vec::new()) };
+        let stored = self.ledger().event(&envelope.event_digest().id()).await?;
+        Ok(stored.map(|stored| kept_keys(&stored.event.signatures)).unwrap_or_default())
+    }
+
+    /// What `ask` answers with the keys at hand; where a token names one that is not among them, with keys
+    /// fetched afresh. `kept` are those that verified this very event before; Buildkite may have rotated
+    /// them away.
+    ///
+    /// # Errors
+    /// `NothingDecided` when a key is wanted and Buildkite's keys cannot be fetched: that is no fault of the
+    /// event, so it is never a rejection.
+    pub(crate) async fn with_buildkite_keys(
+        &self,
+        kept: &[Jwk],
+        ask: impl Fn(BuildkiteKeys<'_>) -> Result<Judgement, KeyWanted> + Send + Sync,
+    ) -> Result<Judgement, NothingDecided> {
+        let source = &self.inner.parts.buildkite_keys;
+        let held = together(source.current(), kept);
+        let wanted = match ask(held.as_deref().map_or(BuildkiteKeys::Missing, BuildkiteKeys::Held)) {
+            Ok(judgement) => return Ok(judgement),
+            Err(wanted) => wanted,
+        };
+        let fresh = source.refresh_for(&wanted.kid).await.map_err(|error| {
+            tracing::error!(%error, "Buildkite's keys could not be fetched");
+            NothingDecided(format!("Buildkite's keys could not be fetched: {error}"))
+        })?;
+        let fresh = together(Some(fresh), kept).unwrap_or_default();
+        ask(BuildkiteKeys::Complete(&fresh)).map_err(|wanted| NothingDecided(wanted.to_string()))
     }
 
     /// Records a request by a proven sender that is no delivery.
@@ -386,6 +433,30 @@ impl Gate {
             attempts: Vec::new(),
             run: None,
             by: None,
+        }
+    }
+}
+
+/// The keys of Buildkite's that are kept with these signatures.
+pub(crate) fn kept_keys(signatures: &[VerifiedSignature]) -> Vec<Jwk> {
+    signatures
+        .iter()
+        .filter_map(|signature| signature.token.as_ref())
+        .map(|token| token.key.clone())
+        .collect()
+}
+
+/// The keys at hand with those kept beside an event.
+fn together(keys: Option<Arc<Jwks>>, kept: &[Jwk]) -> Option<Arc<Jwks>> {
+    if kept.is_empty() {
+        return keys;
+    }
+    let base = keys.as_deref().cloned().unwrap_or_default();
+    match base.with(kept) {
+        Ok(all) => Some(Arc::new(all)),
+        Err(error) => {
+            tracing::error!(%error, "a key kept with an event cannot be read");
+            keys
         }
     }
 }

@@ -3,7 +3,7 @@
 use launchgate_outcome::{Check, Outcome, Reason, Refusal};
 use launchgate_statement::{Envelope, Timestamp};
 use launchgate_triggers::{Config, DecideOptions, Decisions, decide};
-use launchgate_trust::{Rejection, VerifiedEvent, verify};
+use launchgate_trust::{BuildkiteKeys, KeyWanted, Rejection, TrustInputs, Unverified, VerifiedEvent, verify};
 
 use crate::EventRecord;
 
@@ -36,32 +36,53 @@ impl Judgement {
 }
 
 /// Parses, verifies and decides message data. Pure: the same arguments give the same answer.
-pub fn judge(config: &Config, data: &[u8], published: Timestamp, options: DecideOptions) -> Judgement {
-    match verified(config, data, published) {
-        Ok(event) => judge_event(config, event, published, options),
-        Err(rejection) => Judgement::Rejected(rejection),
+///
+/// # Errors
+/// `KeyWanted` when nothing can be said before Buildkite's keys are fetched afresh.
+pub fn judge(
+    config: &Config,
+    data: &[u8],
+    inputs: TrustInputs<'_>,
+    options: DecideOptions,
+) -> Result<Judgement, KeyWanted> {
+    match verified(config, data, inputs) {
+        Ok(event) => Ok(judge_event(config, event, inputs.published, options)),
+        Err(unverified) => rejected(unverified),
     }
 }
 
 /// Judges a recorded event under today's file: verified as of its first publish time, with every signer that
 /// was ever verified for it and still counts.
-pub(crate) fn judge_again(config: &Config, recorded: &EventRecord, options: DecideOptions) -> Judgement {
-    match verified(config, &recorded.data, recorded.first_published) {
+pub(crate) fn judge_again(
+    config: &Config,
+    recorded: &EventRecord,
+    buildkite_keys: BuildkiteKeys<'_>,
+    options: DecideOptions,
+) -> Result<Judgement, KeyWanted> {
+    let published = recorded.first_published;
+    match verified(config, &recorded.data, TrustInputs { published, buildkite_keys }) {
         Ok(event) => {
             let event = event.joined(&recorded.signatures, &config.signers);
-            judge_event(config, event, recorded.first_published, options)
+            Ok(judge_event(config, event, published, options))
         }
-        Err(rejection) => Judgement::Rejected(rejection),
+        Err(unverified) => rejected(unverified),
     }
 }
 
-fn verified(config: &Config, data: &[u8], published: Timestamp) -> Result<VerifiedEvent, Rejection> {
+fn verified(config: &Config, data: &[u8], inputs: TrustInputs<'_>) -> Result<VerifiedEvent, Unverified> {
     match Envelope::parse(data) {
-        Ok(envelope) => verify(envelope, &config.signers, published),
+        Ok(envelope) => verify(envelope, &config.signers, inputs),
         Err(error) => {
             let check = Check::failed("envelope").detail(error.to_string());
-            Err(Rejection { refusal: error.into(), checks: vec![check], digest: None })
+            Err(Rejection { refusal: error.into(), checks: vec![check], digest: None }.into())
         }
+    }
+}
+
+fn rejected(unverified: Unverified) -> Result<Judgement, KeyWanted> {
+    match unverified {
+        Unverified::Rejected(rejection) => Ok(Judgement::Rejected(rejection)),
+        Unverified::KeyWanted(wanted) => Err(wanted),
     }
 }
 

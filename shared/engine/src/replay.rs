@@ -5,11 +5,12 @@ use std::sync::Arc;
 use launchgate_outcome::{CheckStatus, Outcome};
 use launchgate_statement::EventId;
 use launchgate_triggers::DecideOptions;
+use launchgate_trust::BuildkiteKeys;
 
 use crate::{
     CommandKind, CommandRecord, DecisionRecord, Gate, Judgement, Redecided, Redecision, StoredEvent,
     SweepReport,
-    gate::Work,
+    gate::{Work, kept_keys},
     judge::{Decided, judge_again},
     ports::LedgerError,
 };
@@ -56,7 +57,13 @@ impl Gate {
         let by = format!("command {} by {}: {}", command.id.0, command.command.by, command.command.why);
         let ordinal = if force { forced_ordinal(&stored, &by) } else { 0 };
         let options = DecideOptions { ordinal, max_age_met: age_was_met(&stored) };
-        let decided = match judge_again(self.config(), &stored.event, options) {
+        let kept = kept_keys(&stored.event.signatures);
+        let ask = |keys: BuildkiteKeys<'_>| judge_again(self.config(), &stored.event, keys, options);
+        let judged = match self.with_buildkite_keys(&kept, ask).await {
+            Ok(judged) => judged,
+            Err(undecided) => return Ok(format!("{undecided}; ask for the replay again")),
+        };
+        let decided = match judged {
             Judgement::Rejected(rejection) => {
                 let refusal = rejection.refusal;
                 return Ok(format!("{}/{}: {}", refusal.outcome, refusal.reason, refusal.message));

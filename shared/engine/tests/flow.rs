@@ -13,13 +13,13 @@ use async_trait::async_trait;
 use launchgate_engine::{
     Answer, AuthenticatedReceipt, Command, CommandKind, DecisionRecord, Gate, GateParts, Judgement, Receipt,
     Run, judge,
-    ports::{CallError, CallErrorKind, FailureNotice, Failures, Vertex},
+    ports::{CallError, CallErrorKind, FailureNotice, Failures, NoBuildkiteKeys, Vertex},
 };
 use launchgate_ledger_sqlite::{Options, SqliteLedger};
 use launchgate_outcome::{Outcome, Reason};
 use launchgate_statement::{Artifact, Build, EventId, PAYLOAD_TYPE, ProvenanceDraft, Sha256, Timestamp};
 use launchgate_triggers::{Config, DecideOptions, Files, LaunchPlan, Overrides, load};
-use launchgate_trust::{AuthenticatedSender, Scheme, SigningKey};
+use launchgate_trust::{AuthenticatedSender, BuildkiteKeys, Scheme, SigningKey, TrustInputs};
 use serde_json::{Value, json};
 
 const PUBLISHED: &str = "2026-11-18T11:06:40Z";
@@ -163,8 +163,13 @@ impl World {
         let options = Options { ephemeral_disk_allowed: true, ..Options::default() };
         let ledger = SqliteLedger::open(folder.path().join("l.db"), options).unwrap();
         let told = Arc::<ToldFailures>::default();
-        let parts =
-            GateParts { config, ledger: Arc::new(ledger), vertex: vertex.clone(), failures: told.clone() };
+        let parts = GateParts {
+            config,
+            ledger: Arc::new(ledger),
+            vertex: vertex.clone(),
+            failures: told.clone(),
+            buildkite_keys: Arc::new(NoBuildkiteKeys),
+        };
         Self { gate: Gate::new(parts), vertex, told, keys, folder }
     }
 
@@ -528,8 +533,11 @@ async fn an_event_that_comes_to_more_than_256_decisions_is_rejected_whole() {
     let config = loaded.config.unwrap_or_else(|| panic!("{:?}", loaded.findings));
 
     let data = signed(1, &[&keys[0]]);
-    let judgement =
-        judge(&config, data.as_bytes(), Timestamp::parse(PUBLISHED).unwrap(), DecideOptions::default());
+    let inputs = TrustInputs {
+        published: Timestamp::parse(PUBLISHED).unwrap(),
+        buildkite_keys: BuildkiteKeys::Missing,
+    };
+    let judgement = judge(&config, data.as_bytes(), inputs, DecideOptions::default()).unwrap();
 
     let Judgement::Rejected(rejection) = judgement else { panic!("{judgement:?}") };
     assert_eq!(rejection.refusal.reason, Reason::TooManyDecisions);

@@ -1,4 +1,4 @@
-//! Google's side of launchgate: Vertex AI, Pub/Sub, push-token certificates, and artifacts in buckets and
+//! Google's side of launchgate: Vertex AI, Pub/Sub, issuers' key sets, and artifacts in buckets and
 //! registries.
 //!
 //! Promises: every call is bounded in time and size; errors are told apart by what they mean for a launch;
@@ -11,9 +11,9 @@ mod classification;
 mod credentials;
 mod endpoints;
 mod error;
-mod google_certs;
 mod http;
 mod iam_fixes;
+mod key_set;
 mod pubsub;
 mod redaction;
 mod retry_after;
@@ -24,9 +24,9 @@ pub use artifacts::{ArtifactReader, BucketObject, Image, ObjectAddress, Progress
 pub use credentials::{Account, CredentialSettings, Credentials};
 pub use endpoints::{Endpoint, Endpoints, Override};
 pub use error::GoogleError;
-pub use google_certs::{Freshness, GoogleCerts};
 pub use http::{USER_AGENT, install_crypto};
 pub use iam_fixes::{FixContext, iam_fix};
+pub use key_set::{Freshness, KeySet};
 pub use pubsub::{FailureTopic, PubSub};
 pub use run::console_link;
 pub use vertex::VertexClient;

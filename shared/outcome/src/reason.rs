@@ -69,10 +69,15 @@ reasons! {
     RevokedSigner = "revoked_signer" in RejectedSignature: "The signer is revoked in today's triggers file.", fix "Sign with a signer in force.";
     PipelineNotAllowed = "pipeline_not_allowed" in RejectedSignature: "The key is genuine but may not speak for this pipeline.", fix "Add the pipeline to the signer's `pipelines`, or sign with the pipeline's own key.";
     BuilderNotAllowed = "builder_not_allowed" in RejectedSignature: "The key is genuine but may not speak for this builder id.", fix "Add the builder id to the signer's `builders`.";
-    IdentityMismatch = "identity_mismatch" in RejectedSignature: "The token or certificate says something else about the build than the statement does.", fix "Build the statement from the token's own claims.";
-    UnboundToken = "unbound_token" in RejectedSignature: "The token's audience does not name an event digest, so it would sign anything.", fix "Ask for a token whose audience names the event.";
+    IdentityMismatch = "identity_mismatch" in RejectedSignature: "The token or certificate says something else about the build than the statement does, or than the signer's pins ask for.", fix "Build the statement from the token's own claims; compare the named claim with the signer's `organization`, `organizationId`, `pipelineIds`, `cluster` and `queue`.";
+    UnboundToken = "unbound_token" in RejectedSignature: "The token's audience does not name an event of this service, so it would sign anything, or belongs elsewhere.", fix "Ask for a token whose audience is `<service.audience>/event/<digest>`; `launchgate emit --keyless` does.";
     BindingMismatch = "binding_mismatch" in RejectedSignature: "The token is bound to another event.", fix "A token signs one statement only; emit again.";
     TokenTooOld = "token_too_old" in RejectedSignature: "The event was published too long after its token was issued.", fix "Emit again; the token is minted right before publishing.";
+    BuildkiteTokenMalformed = "buildkite_token_malformed" in RejectedSignature: "The signature looks like a Buildkite token but is not a compact RS256 JWT of reasonable size.", fix "Put the token in as `buildkite-agent oidc request-token` printed it, base64-encoded once.";
+    BuildkiteTokenSignature = "buildkite_token_signature" in RejectedSignature: "The Buildkite key that the token names did not sign it.", fix "Emit again from the job; a token that was changed anywhere has the same effect.";
+    BuildkiteTokenUnknownKey = "buildkite_token_unknown_key" in RejectedSignature: "Buildkite's key set, fetched afresh, does not have the key that the token names.", fix "Only tokens of https://agent.buildkite.com count; check who publishes to the topic.";
+    BuildkiteTokenIssuer = "buildkite_token_issuer" in RejectedSignature: "The token's issuer is not exactly https://agent.buildkite.com.", fix "Only Buildkite's own agent tokens are accepted as signatures.";
+    BuildkiteTokenTime = "buildkite_token_time" in RejectedSignature: "The event was published outside the token's time of validity, or that time is longer than Buildkite ever grants.", fix "Publish right after the token was minted; emit again.";
     ForeignMetadata = "foreign_metadata" in RejectedSignature: "An envelope in the build's meta-data belongs to another build.", fix "Let each build publish its own events.";
 
     // -- the statement ------------------------------------------------------------------------

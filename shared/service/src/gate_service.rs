@@ -5,10 +5,10 @@ use std::{future::Future, path::Path, sync::Arc, time::Duration};
 use axum::Router;
 use launchgate_engine::{
     Gate, GateParts,
-    ports::{Failures, Ledger, NoFailureTopic},
+    ports::{BuildkiteKeySource, Failures, Ledger, NoBuildkiteKeys, NoFailureTopic},
 };
 use launchgate_google::{
-    CredentialSettings, Endpoints, FailureTopic, Freshness, GoogleCerts, PubSub, VertexClient,
+    CredentialSettings, Endpoints, FailureTopic, Freshness, KeySet, PubSub, VertexClient,
 };
 use launchgate_ledger_sqlite::{Options, SqliteLedger};
 use launchgate_triggers::{Config, LedgerChoice, PushAuth, Route};
@@ -16,6 +16,7 @@ use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
     Environment,
+    buildkite_keys::FetchedKeys,
     health::Health,
     listen,
     push_auth::Doorkeeper,
@@ -86,18 +87,29 @@ impl GateService {
             None => Arc::new(NoFailureTopic),
         };
         let certs =
-            needs_certs(&config).then(|| GoogleCerts::new(&endpoints, Freshness::default())).transpose();
+            needs_certs(&config).then(|| KeySet::google(&endpoints, Freshness::default())).transpose();
         let certs = certs.map_err(|error| error.to_string())?;
         if let Some(certs) = &certs {
             certs.start();
         }
+        let buildkite = config.signers.need_buildkite_keys();
+        let buildkite = buildkite.then(|| KeySet::buildkite(&endpoints, Freshness::default())).transpose();
+        let buildkite = buildkite.map_err(|error| error.to_string())?;
+        let buildkite_keys: Arc<dyn BuildkiteKeySource> = match &buildkite {
+            Some(keys) => {
+                keys.start();
+                Arc::new(FetchedKeys(keys.clone()))
+            }
+            None => Arc::new(NoBuildkiteKeys),
+        };
         for warning in &warnings {
             tracing::warn!(warning, "configured with a warning");
         }
         let sweep = config.ingress.sweep.clone().map(|route| Doorkeeper::new(route, certs.clone()));
         let doorkeeper = Doorkeeper::new(events, certs.clone());
-        let gate = Gate::new(GateParts { config, ledger, vertex: Arc::new(vertex), failures });
-        let health = Health::new(certs, warnings);
+        let gate =
+            Gate::new(GateParts { config, ledger, vertex: Arc::new(vertex), failures, buildkite_keys });
+        let health = Health::new(certs, buildkite, warnings);
         Ok(Self { shared: Arc::new(Shared::new(gate, health, doorkeeper, sweep)) })
     }
 

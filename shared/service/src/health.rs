@@ -6,7 +6,7 @@ use std::{
 };
 
 use launchgate_engine::Gate;
-use launchgate_google::GoogleCerts;
+use launchgate_google::KeySet;
 use serde::Serialize;
 use tokio::sync::Mutex;
 
@@ -35,14 +35,15 @@ struct Probe {
 
 /// Makes reports and keeps the last one for a moment.
 pub(crate) struct Health {
-    certs: Option<GoogleCerts>,
+    certs: Option<KeySet>,
+    buildkite: Option<KeySet>,
     warnings: Vec<String>,
     last: Mutex<Option<(Instant, Arc<Report>)>>,
 }
 
 impl Health {
-    pub(crate) fn new(certs: Option<GoogleCerts>, warnings: Vec<String>) -> Self {
-        Self { certs, warnings, last: Mutex::new(None) }
+    pub(crate) fn new(certs: Option<KeySet>, buildkite: Option<KeySet>, warnings: Vec<String>) -> Self {
+        Self { certs, buildkite, warnings, last: Mutex::new(None) }
     }
 
     /// One report; concurrent callers share it.
@@ -57,12 +58,13 @@ impl Health {
             probe("ledger", gate.ledger().ready().await.map_err(|error| error.to_string())),
             probe("vertex_credentials", gate.vertex_ready().await),
         ];
-        if let Some(certs) = &self.certs {
-            let known = match certs.current() {
+        for (name, keys) in [("google_certificates", &self.certs), ("buildkite_keys", &self.buildkite)] {
+            let Some(keys) = keys else { continue };
+            let known = match keys.current() {
                 Some(_) => Ok(()),
-                None => certs.refresh_for("").await.map(|_| ()).map_err(|error| error.to_string()),
+                None => keys.refresh_for("").await.map(|_| ()).map_err(|error| error.to_string()),
             };
-            checks.push(probe("google_certificates", known));
+            checks.push(probe(name, known));
         }
         let report = Arc::new(Report {
             ready: checks.iter().all(|check| check.ok),

@@ -6,7 +6,7 @@ use axum::http::{
     HeaderMap,
     header::{AUTHORIZATION, ORIGIN},
 };
-use launchgate_google::{GoogleCerts, GoogleError};
+use launchgate_google::{GoogleError, KeySet};
 use launchgate_outcome::{Reason, Refusal};
 use launchgate_statement::Timestamp;
 use launchgate_triggers::{PushAuth, Route};
@@ -18,7 +18,7 @@ const MAX_HEADER: usize = 8 * 1024;
 /// Proves who pushes to one route.
 pub(crate) struct Doorkeeper {
     route: Route,
-    certs: Option<GoogleCerts>,
+    certs: Option<KeySet>,
 }
 
 /// Why nobody is let in.
@@ -31,7 +31,7 @@ pub(crate) enum NotAdmitted {
 }
 
 impl Doorkeeper {
-    pub(crate) fn new(route: Route, certs: Option<GoogleCerts>) -> Self {
+    pub(crate) fn new(route: Route, certs: Option<KeySet>) -> Self {
         Self { route, certs }
     }
 

@@ -186,7 +186,8 @@ fn without_ref(uri: &str) -> &str {
 }
 
 /// Whether `text` is a whole git object id (SHA-1 or SHA-256), not a name such as `HEAD`.
-pub(crate) fn is_commit_id(text: &str) -> bool {
+#[must_use]
+pub fn is_commit_id(text: &str) -> bool {
     matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 

@@ -23,6 +23,7 @@ mod timestamp;
 
 pub use artifact::Artifact;
 pub use build::{Build, FactName};
+pub use claims::is_commit_id;
 pub use digest::{EventDigest, EventId, Sha256};
 pub use envelope::{Envelope, Signature};
 pub use error::{EnvelopeError, StatementError};

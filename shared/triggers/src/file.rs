@@ -43,6 +43,7 @@ pub(crate) const SECTIONS: &[(&str, &[&str])] = &[
     ("failures", failures::KEYS),
     ("buildkite", buildkite::KEYS),
     ("a signer", signers::KEYS),
+    ("buildkiteOidc", signers::OIDC_KEYS),
     ("a trigger", trigger::KEYS),
     ("match", match_section::KEYS),
     ("require", require::KEYS),
@@ -102,7 +103,9 @@ fn read(text: &str, files: &dyn Files, overrides: &Overrides, findings: &mut Fin
     let failures = file.get("failures").and_then(|member| failures::read(member, findings));
     let buildkite = file.get("buildkite").and_then(|member| buildkite::read(member, findings));
     let signers = file.need("signers", "list at least one signer: `- { id: …, publicKey: … }`", findings);
-    let signers = signers.map(|member| signers::read(member, files, findings)).unwrap_or_default();
+    let audience = service.as_ref().map(|service| &*service.audience);
+    let around = signers::Around { audience, files };
+    let signers = signers.map(|member| signers::read(member, &around, findings)).unwrap_or_default();
     let triggers = file.need("triggers", "list at least one trigger", findings);
     let context = trigger::Context { vertex: vertex.as_ref(), signers: &signers, files };
     let triggers = triggers.map(|member| trigger::read_all(member, &context, findings)).unwrap_or_default();

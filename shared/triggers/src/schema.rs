@@ -28,6 +28,7 @@ mod tests {
             "failures" => "/properties/failures",
             "buildkite" => "/properties/buildkite",
             "a signer" => "/$defs/signer",
+            "buildkiteOidc" => "/$defs/signer/properties/buildkiteOidc",
             "a trigger" => "/$defs/trigger",
             "match" => "/$defs/match",
             "require" => "/$defs/require",

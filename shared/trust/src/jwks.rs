@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use launchgate_statement::parse_object;
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::TrustError;
@@ -20,6 +21,17 @@ pub struct Jwks {
 /// One key, as `ring` wants it: both numbers big-endian without leading zeros.
 #[derive(Clone, Debug)]
 pub(crate) struct JwtKey(RsaPublicKeyComponents<Vec<u8>>);
+
+/// One key as a ledger keeps it: enough to verify again after its issuer has rotated it away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Jwk {
+    /// The key's id.
+    pub kid: String,
+    /// The modulus, base64url without padding.
+    pub n: String,
+    /// The exponent, likewise.
+    pub e: String,
+}
 
 impl Jwks {
     /// Bytes a key set may have; Google's has about 1 KB for each key.
@@ -57,6 +69,26 @@ impl Jwks {
         self.keys.contains_key(kid)
     }
 
+    /// The key of an id, to be kept.
+    pub fn jwk(&self, kid: &str) -> Option<Jwk> {
+        let JwtKey(RsaPublicKeyComponents { n, e }) = self.keys.get(kid)?;
+        Some(Jwk { kid: kid.to_owned(), n: URL_SAFE_NO_PAD.encode(n), e: URL_SAFE_NO_PAD.encode(e) })
+    }
+
+    /// This set with kept keys added; a kept key goes before one of the same id.
+    ///
+    /// # Errors
+    /// When a kept key is none.
+    pub fn with(mut self, kept: &[Jwk]) -> Result<Self, TrustError> {
+        for Jwk { kid, n, e } in kept {
+            self.keys.insert(
+                kid.clone(),
+                JwtKey::of(kid, &number(kid, "n", Some(n))?, &number(kid, "e", Some(e))?)?,
+            );
+        }
+        Ok(self)
+    }
+
     pub(crate) fn get(&self, kid: &str) -> Option<&JwtKey> {
         self.keys.get(kid)
     }
@@ -69,23 +101,27 @@ impl JwtKey {
         let absent_or = |name: &str, expected: &str| entry.get(name).is_none_or(|value| value == expected);
         let signs = text("kty") == Some("RSA") && absent_or("use", "sig") && absent_or("alg", "RS256");
         let Some(kid) = text("kid").filter(|kid| signs && !kid.is_empty()) else { return Ok(None) };
-        let number = |name: &str| {
-            let bytes = text(name).and_then(|number| URL_SAFE_NO_PAD.decode(number).ok());
-            let bytes = bytes.ok_or_else(|| {
-                TrustError::NotJwks(format!(
-                    "expected `{name}` of the key `{kid}` to be base64url without padding"
-                ))
-            })?;
-            let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
-            Ok::<_, TrustError>(bytes[zeros..].to_vec())
-        };
-        let (n, e) = (number("n")?, number("e")?);
-        check_rsa(&n, &e).map_err(|error| TrustError::NotJwks(format!("the key `{kid}`: {error}")))?;
-        Ok(Some((kid.to_owned(), Self(RsaPublicKeyComponents { n, e }))))
+        let (n, e) = (number(kid, "n", text("n"))?, number(kid, "e", text("e"))?);
+        Ok(Some((kid.to_owned(), Self::of(kid, &n, &e)?)))
+    }
+
+    fn of(kid: &str, n: &[u8], e: &[u8]) -> Result<Self, TrustError> {
+        check_rsa(n, e).map_err(|error| TrustError::NotJwks(format!("the key `{kid}`: {error}")))?;
+        Ok(Self(RsaPublicKeyComponents { n: n.to_vec(), e: e.to_vec() }))
     }
 
     /// Whether `signature` is this key's RS256 signature over `message`.
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         self.0.verify(&RSA_PKCS1_2048_8192_SHA256, message, signature).is_ok()
     }
+}
+
+/// A number of the key `kid`, big-endian without leading zeros.
+fn number(kid: &str, name: &str, text: Option<&str>) -> Result<Vec<u8>, TrustError> {
+    let bytes = text.and_then(|number| URL_SAFE_NO_PAD.decode(number).ok());
+    let bytes = bytes.ok_or_else(|| {
+        TrustError::NotJwks(format!("expected `{name}` of the key `{kid}` to be base64url without padding"))
+    })?;
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+    Ok(bytes[zeros..].to_vec())
 }

@@ -30,8 +30,15 @@ pub(crate) enum JwtError {
     Signature,
 }
 
+/// What a token says, and by which key.
+#[derive(Clone, Debug)]
+pub(crate) struct VerifiedJwt {
+    pub(crate) kid: String,
+    pub(crate) claims: Map<String, Value>,
+}
+
 /// The claims of `token`, whose signature some key of `keys` made.
-pub(crate) fn verify(token: &str, keys: &Jwks) -> Result<Map<String, Value>, JwtError> {
+pub(crate) fn verify(token: &str, keys: &Jwks) -> Result<VerifiedJwt, JwtError> {
     let malformed = |why: &str| JwtError::Malformed(why.to_owned());
     if token.len() > MAX_BYTES {
         return Err(JwtError::Malformed(format!(
@@ -49,11 +56,19 @@ pub(crate) fn verify(token: &str, keys: &Jwks) -> Result<Map<String, Value>, Jwt
         return Err(JwtError::Stripped);
     }
     let signature = bytes(signature, "signature")?;
-    let key = keys.get(&kid).ok_or(JwtError::UnknownKey(kid))?;
+    let key = keys.get(&kid).ok_or_else(|| JwtError::UnknownKey(kid.clone()))?;
     if !key.verifies(signed.as_bytes(), &signature) {
         return Err(JwtError::Signature);
     }
-    object(claims, "claims")
+    Ok(VerifiedJwt { claims: object(claims, "claims")?, kid })
+}
+
+/// What `token` claims, whoever wrote it: to show it, or to see that no key could make it acceptable.
+pub(crate) fn unverified_claims(token: &str) -> Option<Map<String, Value>> {
+    if token.len() > MAX_BYTES {
+        return None;
+    }
+    object(token.split('.').nth(1)?, "claims").ok()
 }
 
 fn key_id(header: &Map<String, Value>) -> Result<String, JwtError> {

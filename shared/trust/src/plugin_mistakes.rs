@@ -43,7 +43,8 @@ pub(crate) fn recognise(envelope: &Envelope, pae: &[u8], signers: &Signers) -> O
         ("the payload's base64 text", envelope.payload_text.as_bytes()),
         ("the bare payload", &envelope.payload),
     ];
-    for Signer { id, kind: SignerKind::PublicKey(key), .. } in signers.iter() {
+    for Signer { id, kind, .. } in signers.iter() {
+        let SignerKind::PublicKey(key) = kind else { continue };
         for (name, message) in wrong_bytes {
             if made(key, message) {
                 let message =

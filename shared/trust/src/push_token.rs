@@ -68,7 +68,7 @@ pub fn verify_push_token(
     expected: &PushIdentity,
     now: Timestamp,
 ) -> Result<AuthenticatedSender, PushTokenError> {
-    let claims = jwt::verify(token, keys)?;
+    let claims = jwt::verify(token, keys)?.claims;
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
 
     if !text("iss").is_some_and(|issuer| ISSUERS.contains(&issuer)) {

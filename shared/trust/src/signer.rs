@@ -4,7 +4,7 @@ use launchgate_outcome::Voucher;
 use launchgate_statement::{Statement, Timestamp};
 
 use crate::plugin_mistakes::is_demo_key;
-use crate::{PatternList, PublicKey, Root, TrustError};
+use crate::{BuildkiteOidc, PatternList, PublicKey, Root, TrustError};
 
 /// The name a triggers file gives a signer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -54,6 +54,8 @@ pub struct Signer {
 pub enum SignerKind {
     /// A signature by this key over the PAE.
     PublicKey(PublicKey),
+    /// A Buildkite OIDC token whose audience names the event.
+    BuildkiteOidc(BuildkiteOidc),
 }
 
 /// Why a signer's genuine signature does not count.
@@ -103,6 +105,7 @@ impl SignerKind {
     pub fn root(&self) -> Root {
         match self {
             Self::PublicKey(key) => Root::PublicKey(key.fingerprint()),
+            Self::BuildkiteOidc(_) => Root::Buildkite,
         }
     }
 
@@ -110,6 +113,7 @@ impl SignerKind {
     pub fn voucher(&self) -> Voucher {
         match self {
             Self::PublicKey(_) => Voucher::Key,
+            Self::BuildkiteOidc(_) => Voucher::Token,
         }
     }
 }
@@ -131,8 +135,9 @@ impl Signers {
             {
                 return Err(TrustError::EmptyValidity(signer.id.to_string()));
             }
-            let SignerKind::PublicKey(key) = &signer.kind;
-            if is_demo_key(key) {
+            if let SignerKind::PublicKey(key) = &signer.kind
+                && is_demo_key(key)
+            {
                 return Err(TrustError::KnownDemoKey(signer.id.to_string()));
             }
         }
@@ -142,6 +147,11 @@ impl Signers {
     /// The signers in the file's order.
     pub fn iter(&self) -> impl Iterator<Item = &Signer> {
         self.0.iter()
+    }
+
+    /// Whether any of them speaks by a Buildkite token, so that Buildkite's keys are needed.
+    pub fn need_buildkite_keys(&self) -> bool {
+        self.0.iter().any(|signer| matches!(signer.kind, SignerKind::BuildkiteOidc(_)))
     }
 
     /// The signer of a name.

@@ -3,7 +3,7 @@
 
 use launchgate_outcome::Check;
 
-use crate::{Signers, VerifiedEvent, VerifiedSignature};
+use crate::{SignerKind, Signers, VerifiedEvent, VerifiedSignature};
 
 impl VerifiedEvent {
     /// This event together with the signatures that earlier copies of the same statement were verified by.
@@ -20,6 +20,7 @@ impl VerifiedEvent {
             let holds = signers.get(&earlier.signer).is_some_and(|signer| {
                 !signer.revoked
                     && signer.kind.root() == earlier.root
+                    && pins_hold(&signer.kind, earlier)
                     && signer.speaks_for_pipeline(&self.statement)
                     && signer.speaks_for_builder(&self.statement)
             });
@@ -32,5 +33,15 @@ impl VerifiedEvent {
             }
         }
         self
+    }
+}
+
+/// Whether an earlier token is one that today's pins would let through.
+fn pins_hold(kind: &SignerKind, earlier: &VerifiedSignature) -> bool {
+    match kind {
+        SignerKind::PublicKey(_) => true,
+        SignerKind::BuildkiteOidc(oidc) => {
+            earlier.token.as_ref().is_some_and(|token| oidc.check_pins(&token.identity).is_ok())
+        }
     }
 }

@@ -4,7 +4,7 @@ use launchgate_outcome::{Check, Voucher};
 use launchgate_statement::{Envelope, EventDigest, EventId, Sha256, Statement};
 use serde::{Deserialize, Serialize};
 
-use crate::{SignerId, VouchedFacts};
+use crate::{SignerId, TokenProof, VouchedFacts};
 
 /// One statement, whoever delivered it and however often, with the signers that vouch for it.
 /// Made only by `verify`.
@@ -26,6 +26,9 @@ pub struct VerifiedSignature {
     pub root: Root,
     /// What kind of proof it is.
     pub voucher: Voucher,
+    /// What Buildkite's token said, when it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Box<TokenProof>>,
 }
 
 /// What a threshold counts: one for each public key, one in all for everything Buildkite itself

@@ -3,7 +3,7 @@
 use launchgate_outcome::Voucher;
 use launchgate_statement::{Build, FactName, Statement, Timestamp};
 
-use crate::{Root, SignerId, VerifiedEvent};
+use crate::{Root, SignerId, VerifiedEvent, VerifiedSignature};
 
 /// The facts that the permitted signers vouch for; everything else is absent.
 #[derive(Clone, Debug, Default)]
@@ -35,22 +35,32 @@ impl VouchedFacts {
             if !facts.roots.contains(&signature.root) {
                 facts.roots.push(signature.root.clone());
             }
-            facts.add(event.statement(), signature.voucher);
+            facts.add(event.statement(), signature);
         }
         facts
     }
 
-    /// Adds what a signature of this kind proves of `statement` and nobody before it did.
-    fn add(&mut self, statement: &Statement, voucher: Voucher) {
-        for &name in facts_of(voucher) {
+    /// Adds what this signature proves of `statement` and nobody before it did. A token proves what it says
+    /// itself, which `verify` has compared with the statement.
+    fn add(&mut self, statement: &Statement, signature: &VerifiedSignature) {
+        let VerifiedSignature { voucher, token, .. } = signature;
+        let said = token.as_ref().map_or(&statement.build, |token| &token.build);
+        for &name in facts_vouched_by(*voucher) {
             let place = &mut self.vouchers[name as usize];
-            if place.is_none() && self.build.take_from(&statement.build, name) {
-                *place = Some(voucher);
+            if place.is_none() && self.build.take_from(said, name) {
+                *place = Some(*voucher);
             }
         }
-        // The other sources of time (token, log, build facts) go before a key's word.
-        if let (Voucher::Key, None, Some(at)) = (voucher, self.time, statement.started_on) {
-            self.time = Some(VouchedTime { at, source: "startedOn", voucher });
+        let time = |at, source| Some(VouchedTime { at, source, voucher: *voucher });
+        // A token's time is its issuer's; it goes before a key's word. Source: DESIGN §4, maxAge.
+        match (voucher, token, self.time) {
+            (Voucher::Token, Some(token), None | Some(VouchedTime { voucher: Voucher::Key, .. })) => {
+                self.time = time(token.issued, "token iat");
+            }
+            (Voucher::Key, _, None) => {
+                self.time = statement.started_on.and_then(|at| time(at, "startedOn"));
+            }
+            _ => {}
         }
     }
 
@@ -82,7 +92,7 @@ impl VouchedFacts {
 
 /// The facts that a proof of this kind covers: each of them was compared with the statement, or is
 /// believed because the key is. Source: DESIGN §3, "Vouchers".
-fn facts_of(voucher: Voucher) -> &'static [FactName] {
+pub fn facts_vouched_by(voucher: Voucher) -> &'static [FactName] {
     use FactName as F;
     match voucher {
         Voucher::Key => &F::ALL,

@@ -1,7 +1,8 @@
-//! Strict local imitations of Google APIs that have no emulator.
+//! Strict local imitations of Google's and Buildkite's APIs that have no emulator.
 //!
 //! - [`VertexStandin`]: Vertex AI's job collections, with faults on demand.
 //! - [`GoogleCerts`]: the certificates Google signs push tokens with, and such tokens.
+//! - [`BuildkiteStandin`]: Buildkite's issuer of job tokens, and an agent that asks it.
 //! - [`MetadataServer`]: access tokens of a machine's service account.
 //! - [`FederationStandin`]: the token exchange and service-account impersonation.
 //!
@@ -9,6 +10,7 @@
 //! them. Each refuses what the real API refuses, with its error bodies, so that a test that passes here means
 //! something there. They prove nothing about quotas, permissions or timing of the real services.
 
+mod buildkite;
 mod federation;
 mod google_certs;
 mod google_error;
@@ -19,6 +21,7 @@ mod timestamp;
 mod tokens;
 mod vertex;
 
+pub use buildkite::BuildkiteStandin;
 pub use federation::{FederationOptions, FederationStandin};
 pub use google_certs::{GoogleCerts, SigningKey};
 pub use metadata_server::{MetadataServer, MetadataServerOptions};

@@ -7,6 +7,7 @@ mod demo;
 mod explain_is_sent;
 mod harness;
 mod interop;
+mod keyless;
 mod kill;
 mod lambda;
 mod logs;

@@ -1,29 +1,38 @@
 //! `launchgate emit`: the step of a build that says what it made, signed, on a Pub/Sub topic.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use clap::{ArgGroup, Args};
 use launchgate_buildkite::Job;
 use launchgate_service::Environment;
-use launchgate_statement::{Artifact, Envelope, EventId, PAYLOAD_TYPE};
+use launchgate_statement::{Artifact, Envelope, EventDigest, EventId, PAYLOAD_TYPE};
 use serde_json::json;
 
 use crate::{
     artifact_arguments::ArtifactArguments, clock, command_line::block_on, failure::Failure, job,
-    output::Output, private_key::KeyArguments, publish::publish, started_on,
+    keyless::Keyless, output::Output, private_key::KeyArguments, publish::publish, started_on,
 };
+
+/// Well below the five minutes that a token lives.
+const TOKEN_IS_YOUNG: Duration = Duration::from_mins(4);
+
+/// How many tokens one command asks for.
+const TOKENS_AT_MOST: u32 = 3;
 
 #[derive(Debug, Args)]
 #[command(
     group(ArgGroup::new("where").required(true).args(["topic", "dry_run"])),
     after_help = "\
-The statement is written from this job's BUILDKITE_… variables. Emitting again in the same job is the same
-event: `startedOn` is kept in the state file. Credentials are Google's application default credentials.
+The statement is written from this job's BUILDKITE_… variables; with --keyless from the claims of the job's
+own Buildkite token. Emitting again in the same job is the same event: with a key `startedOn` is kept in the
+state file, without one there is no clock in it. Credentials are Google's application default credentials.
 
 Examples:
   launchgate emit --artifact model.tar.gz --set dataset=2026-11 --key keys/release.key \\
     --topic projects/acme-ml/topics/launchgate-events
   launchgate emit --artifact train=us-docker.pkg.dev/acme/ml/train@sha256:… --topic projects/acme-ml/topics/launchgate-events
+  launchgate emit --keyless --audience launchgate-prod --artifact gs://acme-models/fraud/model.bin \\
+    --topic projects/acme-ml/topics/launchgate-events
   launchgate emit --artifact gs://acme-models/fraud/model.bin --key keys/release.key --dry-run > event.json
 
 Exit codes: 0 published · 2 no key, no artifact, not in a job · 7 Google did not answer; the same command may work later"
@@ -33,6 +42,12 @@ pub(crate) struct Emit {
     artifacts: ArtifactArguments,
     #[command(flatten)]
     key: KeyArguments,
+    /// Sign with this job's own Buildkite token, asked for through `buildkite-agent`: no key to keep
+    #[arg(long, requires = "audience", conflicts_with_all = ["key", "scheme", "state"])]
+    keyless: bool,
+    /// `service.audience` of the triggers file; the token is good for one event of that service alone
+    #[arg(long, value_name = "AUDIENCE", requires = "keyless")]
+    audience: Option<String>,
     /// The topic, projects/PROJECT/topics/TOPIC
     #[arg(long, value_name = "TOPIC", value_parser = topic)]
     topic: Option<String>,
@@ -47,33 +62,92 @@ pub(crate) struct Emit {
 impl Emit {
     pub(crate) fn run(self, output: &Output) -> Result<u8, Failure> {
         let environment = Environment::of_process();
-        let key = self.key.load()?;
+        let key = if self.keyless { None } else { Some(self.key.load()?) };
         let current = job::current(&environment)?;
-        // Always there: `current` refuses a job without its id.
-        let id_of_job = current.build.job.clone().unwrap_or_default();
         block_on(async {
             let artifacts = self.artifacts.read(&environment, output).await?;
             if artifacts.is_empty() {
                 return Err(Failure::usage("no artifact: name at least one with --artifact"));
             }
-            let state = self.state.unwrap_or_else(|| started_on::default_path(&id_of_job));
-            let started_on = started_on::kept(&state, &id_of_job, clock::now_in_seconds())?;
-            let source = source(&current);
-            let payload = job::statement(current, artifacts.clone(), Some(started_on))?;
-            let envelope = key.envelope(PAYLOAD_TYPE, &payload).map_err(anyhow::Error::from)?;
-            check_size(&envelope)?;
-            let id = envelope.event_digest().id();
+            let (source, seal) = match (key, self.audience) {
+                (Some(key), _) => {
+                    // Always there: `current` refuses a job without its id.
+                    let id_of_job = current.build.job.clone().unwrap_or_default();
+                    let state = self.state.unwrap_or_else(|| started_on::default_path(&id_of_job));
+                    let started_on = started_on::kept(&state, &id_of_job, clock::now_in_seconds())?;
+                    let source = source(&current);
+                    let payload = job::statement(current, artifacts.clone(), Some(started_on))?;
+                    (source, Seal::Key(key.envelope(PAYLOAD_TYPE, &payload).map_err(anyhow::Error::from)?))
+                }
+                (None, Some(audience)) => {
+                    let agent = Keyless::new(&audience)?;
+                    let current = agent.current(current).await?;
+                    let source = source(&current);
+                    // No clock in it: the same job and artifacts are the same statement, without a state file.
+                    let payload = job::statement(current, artifacts.clone(), None)?;
+                    (source, Seal::Token(agent, Envelope::unsigned(PAYLOAD_TYPE, payload)))
+                }
+                (None, None) => return Err(Failure::usage("--keyless needs --audience")),
+            };
+            let id = seal.digest().id();
             let Some(topic) = self.topic.filter(|_| !self.dry_run) else {
-                output.data(&envelope.to_json())?;
+                output.data(&seal.envelope().await?)?;
                 output.say(&format!("{id}: not published"));
                 return Ok(0);
             };
             let attributes = attributes(&id, &source, &environment);
-            let message_id = publish(&topic, envelope.to_json(), &attributes, &environment).await?;
+            let message_id = published(&seal, &topic, &attributes, &environment).await?;
             said(output, &id, &topic, &message_id, &artifacts)?;
             Ok(0)
         })
     }
+}
+
+/// What makes the envelope count.
+enum Seal {
+    /// A key's signature, in it already.
+    Key(Envelope),
+    /// A token, minted right before publishing.
+    Token(Keyless, Envelope),
+}
+
+impl Seal {
+    fn digest(&self) -> EventDigest {
+        let (Self::Key(envelope) | Self::Token(_, envelope)) = self;
+        envelope.event_digest()
+    }
+
+    /// The envelope as JSON, with a fresh token where it is one.
+    async fn envelope(&self) -> Result<String, Failure> {
+        let envelope = match self {
+            Self::Key(envelope) => envelope.clone(),
+            Self::Token(agent, envelope) => agent.signed(envelope).await?,
+        };
+        check_size(&envelope)?;
+        Ok(envelope.to_json())
+    }
+}
+
+/// Publishes. A token is young for minutes only, so where Google takes long to answer another is minted;
+/// that both copies may arrive does no harm, as they are one event.
+async fn published(
+    seal: &Seal,
+    topic: &str,
+    attributes: &BTreeMap<String, String>,
+    environment: &Environment,
+) -> Result<String, Failure> {
+    if let Seal::Key(_) = seal {
+        return publish(topic, seal.envelope().await?, attributes, environment).await;
+    }
+    for _ in 0..TOKENS_AT_MOST {
+        let sent = publish(topic, seal.envelope().await?, attributes, environment);
+        if let Ok(answer) = tokio::time::timeout(TOKEN_IS_YOUNG, sent).await {
+            return answer;
+        }
+    }
+    Err(Failure::Transient(
+        "Google did not take the event in while its token was young; try again".to_owned(),
+    ))
 }
 
 fn said(

@@ -7,11 +7,12 @@ use launchgate_engine::{Decided, Judgement, judge};
 use launchgate_outcome::{Check, Outcome, Reason};
 use launchgate_statement::{Artifact, Build, EventId, Timestamp};
 use launchgate_triggers::{DecideOptions, Decision, Request};
-use launchgate_trust::Jwks;
+use launchgate_trust::TrustInputs;
 use serde::Serialize;
 use serde_json::{Map, Value, value::RawValue};
 
 use crate::{
+    buildkite_keys::KeysArgument,
     clock,
     command_line::ConfigArgument,
     event_source::{GivenEvent, read_bounded},
@@ -31,6 +32,7 @@ Examples:
   launchgate explain event.json
   launchgate explain event.json --publish-time 2026-11-18T11:06:40Z --output json
   launchgate emit --key release.key --artifact model.bin --dry-run | launchgate explain -
+  launchgate explain keyless-event.json --jwks buildkite-jwks.json
 
 Exit codes: 0 would launch · 3 rejected · 4 denied or invalid parameters · 5 no trigger matches ·
 6 observed or paused · 2 the triggers file or the command line has errors")]
@@ -42,9 +44,8 @@ pub(crate) struct Explain {
     /// When Pub/Sub took the event in; default: the push body's publishTime, else now
     #[arg(long, value_name = "TIME", value_parser = clock::parse)]
     publish_time: Option<Timestamp>,
-    /// A key set (JWKS) in the place of the fetched one
-    #[arg(long, value_name = "FILE")]
-    jwks: Option<PathBuf>,
+    #[command(flatten)]
+    keys: KeysArgument,
     /// A Buildkite webhook body with facts of the build, given by you
     #[arg(long, value_name = "FILE")]
     build_facts: Option<PathBuf>,
@@ -56,7 +57,9 @@ impl Explain {
         self.look_at_the_unused(output)?;
         let given = GivenEvent::read(&self.event)?;
         let published = self.publish_time.or(given.publish_time).unwrap_or_else(clock::now);
-        let judgement = judge(&config, &given.data, published, DecideOptions::default());
+        let judgement = self.keys.answer(|buildkite_keys| {
+            judge(&config, &given.data, TrustInputs { published, buildkite_keys }, DecideOptions::default())
+        })?;
         let explanation = Explanation::of(&judgement);
         if output.is_json() {
             output.json(&explanation)?;
@@ -66,13 +69,8 @@ impl Explain {
         Ok(explanation.outcome.exit_code())
     }
 
-    /// Files for signer kinds that this version does not have: read, so that a wrong one is noticed.
+    /// A file for what this version does not have: read, so that a wrong one is noticed.
     fn look_at_the_unused(&self, output: &Output) -> Result<(), Failure> {
-        if let Some(path) = &self.jwks {
-            let wrong = |error| Failure::usage(format!("{}: {error}", path.display()));
-            Jwks::parse(&read_bounded(path)?).map_err(wrong)?;
-            output.warn("--jwks is not used: no signer of this version verifies by a key set");
-        }
         if let Some(path) = &self.build_facts {
             read_json_object(path)?;
             output.warn(

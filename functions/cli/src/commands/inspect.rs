@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use launchgate_outcome::Refusal;
-use launchgate_statement::{Envelope, Statement};
+use launchgate_statement::{Envelope, Signature, Statement};
+use launchgate_trust::unverified_token_claims;
 use serde_json::{Value, json};
 
 use super::explain::{build_line, reason_rendered, why};
@@ -89,8 +90,14 @@ fn refused(output: &Output, refusal: &Refusal, envelope: Option<&Envelope>) -> R
 }
 
 fn envelope_json(envelope: &Envelope) -> Value {
-    let signatures: Vec<_> =
-        envelope.signatures.iter().map(|one| json!({ "keyid": one.keyid, "bytes": one.sig.len() })).collect();
+    let signature = |one: &Signature| {
+        let mut shown = json!({ "keyid": one.keyid, "bytes": one.sig.len() });
+        if let Some(claims) = unverified_token_claims(&one.sig) {
+            shown["token"] = json!({ "verified": false, "claims": claims });
+        }
+        shown
+    };
+    let signatures: Vec<_> = envelope.signatures.iter().map(signature).collect();
     let payload = serde_json::from_slice::<Value>(&envelope.payload)
         .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&envelope.payload)));
     json!({
@@ -116,6 +123,12 @@ fn envelope_text(envelope: &Envelope, output: &Output) -> String {
             .as_deref()
             .map_or_else(|| "no keyid".to_owned(), |keyid| format!("keyid {} (a hint only)", line(keyid)));
         text.push_str(&format!("signature {}: {} bytes, {keyid}\n", index + 1, signature.sig.len()));
+        if let Some(claims) = unverified_token_claims(&signature.sig) {
+            text.push_str("  has the form of a token, which claims (not verified):\n");
+            for (name, value) in &claims {
+                text.push_str(&format!("    {}: {}\n", line(name), line(&value.to_string())));
+            }
+        }
     }
     if envelope.signatures.is_empty() {
         text.push_str("no signature\n");

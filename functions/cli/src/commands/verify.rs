@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use launchgate_outcome::{Check, Refusal};
 use launchgate_statement::{Envelope, Timestamp};
-use launchgate_trust::{Rejection, verify};
+use launchgate_trust::{Rejection, TrustInputs, Unverified, verify};
 use serde_json::json;
 
 use super::{
@@ -14,7 +14,8 @@ use super::{
     verify_webhook::WebhookArguments,
 };
 use crate::{
-    clock, command_line::ConfigArgument, event_source::GivenEvent, failure::Failure, ladder, output::Output,
+    buildkite_keys::KeysArgument, clock, command_line::ConfigArgument, event_source::GivenEvent,
+    failure::Failure, ladder, output::Output,
 };
 
 #[derive(Debug, Args)]
@@ -37,6 +38,8 @@ pub(crate) struct Verify {
     publish_time: Option<Timestamp>,
     #[command(flatten)]
     webhook: WebhookArguments,
+    #[command(flatten)]
+    keys: KeysArgument,
 }
 
 impl Verify {
@@ -46,7 +49,14 @@ impl Verify {
         let given = GivenEvent::read(event)?;
         let published = self.publish_time.or(given.publish_time).unwrap_or_else(clock::now);
         let verified = match Envelope::parse(&given.data) {
-            Ok(envelope) => verify(envelope, &config.signers, published),
+            Ok(envelope) => self.keys.answer(|buildkite_keys| {
+                let inputs = TrustInputs { published, buildkite_keys };
+                match verify(envelope.clone(), &config.signers, inputs) {
+                    Ok(event) => Ok(Ok(event)),
+                    Err(Unverified::Rejected(rejection)) => Ok(Err(rejection)),
+                    Err(Unverified::KeyWanted(wanted)) => Err(wanted),
+                }
+            })?,
             Err(error) => {
                 let checks = vec![Check::failed("envelope").detail(error.to_string())];
                 Err(Rejection { refusal: Refusal::from(error), checks, digest: None })

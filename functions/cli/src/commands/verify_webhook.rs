@@ -25,7 +25,7 @@ pub(crate) struct WebhookArguments {
         long,
         value_name = "BODY",
         requires_all = ["signature", "secret_env"],
-        conflicts_with_all = ["event", "config", "publish_time"]
+        conflicts_with_all = ["event", "config", "publish_time", "jwks"]
     )]
     webhook: Option<PathBuf>,
     /// Value of the header X-Buildkite-Signature

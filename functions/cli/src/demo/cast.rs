@@ -1,7 +1,10 @@
 //! The events of the demo and what each must come to.
 
 use launchgate_outcome::{Outcome, Reason};
-use launchgate_statement::{Envelope, Timestamp};
+use launchgate_standin::{BuildkiteStandin, SigningKey as BuildkiteKey};
+use launchgate_statement::{Envelope, Signature, Timestamp};
+use launchgate_trust::BuildkiteOidc;
+use serde_json::Value;
 
 use super::stage::Stage;
 use crate::{
@@ -35,6 +38,15 @@ pub(super) fn scenes(stage: &Stage) -> Result<Vec<Scene>, Failure> {
         |pipeline: &str, number: u64| Story::new("acme", pipeline, number, model.clone(), cast.published);
     let train = |number: u64| story("fraud-train", number);
 
+    let keyless = by_token(&train(112), &train(112), |_| ())?;
+    let stolen = by_token(&train(113), &train(112), |_| ())?;
+    let unbound = by_token(&train(114), &train(114), |claims| claims["aud"] = "sts.googleapis.com".into())?;
+    let of_another_build = by_token(&train(115), &train(115), |claims| claims["build_number"] = 112.into())?;
+    let an_hour_old = by_token(&train(116), &train(116), |claims| {
+        for name in ["iat", "nbf", "exp"] {
+            claims[name] = (claims[name].as_i64().unwrap_or_default() - 3600).into();
+        }
+    })?;
     let good = train(101).signed(release)?;
     let forged = tampered(&train(102).signed(release)?);
     let by_a_stranger = train(103).signed(&strangers_key()?)?;
@@ -69,6 +81,11 @@ pub(super) fn scenes(stage: &Stage) -> Result<Vec<Scene>, Failure> {
     cast.launches("two-artifacts", "two artifacts in one event", &twofold, 2);
     cast.fails("refused-by-vertex", "Vertex AI refuses: no actAs", &restricted, Reason::ActAsDenied);
     cast.ends("observed", "a trigger that only observes", &observed, Outcome::Observed);
+    cast.launches("keyless", "signed by the job's own token", &keyless, 1);
+    cast.fails("stolen-token", "that token on another statement", &stolen, Reason::BindingMismatch);
+    cast.fails("unbound-token", "a token for another audience", &unbound, Reason::UnboundToken);
+    cast.fails("foreign-token", "a token of another build", &of_another_build, Reason::IdentityMismatch);
+    cast.fails("late-token", "a token of an hour ago", &an_hour_old, Reason::BuildkiteTokenTime);
     cast.is_no_event(
         "not-an-event",
         "something that is no event",
@@ -77,6 +94,25 @@ pub(super) fn scenes(stage: &Stage) -> Result<Vec<Scene>, Failure> {
     );
     Ok(cast.scenes)
 }
+
+/// An event whose signature is the token that Buildkite minted for `bound`, its claims bent.
+fn by_token(story: &Story, bound: &Story, bend: impl FnOnce(&mut Value)) -> Result<Envelope, Failure> {
+    let build = &story.build;
+    let mut job = BuildkiteStandin::a_job(build.pipeline.as_deref().unwrap_or_default(), 0);
+    job["build_number"] = build.number.into();
+    job["build_commit"] = build.commit.as_deref().into();
+    job["job_id"] = build.job.as_deref().into();
+    let audience = BuildkiteOidc::event_audience(AUDIENCE, bound.unsigned()?.event_digest());
+    let mut claims = BuildkiteStandin::claims(&job, &audience);
+    bend(&mut claims);
+    let token = BuildkiteStandin::mint_with(&claims, BuildkiteKey::First);
+    let mut envelope = story.unsigned()?;
+    envelope.signatures.push(Signature { keyid: None, sig: token.into_bytes() });
+    Ok(envelope)
+}
+
+/// `service.audience` of the demo's file.
+const AUDIENCE: &str = "launchgate-demo";
 
 /// Scenes as they are written down, all delivered at one instant.
 struct Cast {

@@ -1,8 +1,6 @@
 //! Whether what `explain` prints is what Vertex AI got, byte for byte.
 
-use launchgate_engine::judge;
 use launchgate_standin::Recorded;
-use launchgate_triggers::DecideOptions;
 use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
 
@@ -47,7 +45,7 @@ pub(super) fn compare(stage: &Stage, played: &[Played]) -> Result<Comparison, Fa
         if record.outcome == launchgate_outcome::Outcome::Duplicate {
             continue;
         }
-        let judgement = judge(stage.config(), &scene.data, scene.published, DecideOptions::default());
+        let judgement = stage.judged(scene)?;
         let printed =
             serde_json::to_string_pretty(&Explanation::of(&judgement)).map_err(anyhow::Error::from)?;
         let explained: Explained = serde_json::from_str(&printed).map_err(anyhow::Error::from)?;

@@ -1,8 +1,6 @@
 //! What the demo says: an opening, a table, one refusal explained, and how to go on.
 
-use launchgate_engine::judge;
 use launchgate_outcome::{Outcome, Reason};
-use launchgate_triggers::DecideOptions;
 use serde_json::{Value, json};
 
 use super::{Played, comparison::Comparison, stage::Stage};
@@ -42,6 +40,7 @@ The service stays up until Ctrl-C. In another terminal:
   launchgate send --fixture tampered --key keys/release.key --to {url}
   launchgate events list
   launchgate explain events/no-match.json
+  launchgate explain events/keyless.json --jwks buildkite-jwks.json
   curl -s {base}/readyz
   curl -s {}/_standin/jobs",
         stage.vertex.endpoint()
@@ -79,8 +78,10 @@ impl Report {
         }
         let explained = self.played.iter().find(|played| played.scene.name == EXPLAINED);
         if let Some(Played { scene, .. }) = explained {
-            let judgement = judge(stage.config(), &scene.data, scene.published, DecideOptions::default());
-            let said = Explanation::of(&judgement).rendered(paint);
+            let said = match stage.judged(scene) {
+                Ok(judgement) => Explanation::of(&judgement).rendered(paint),
+                Err(failure) => format!("{failure:?}"),
+            };
             text.push_str(&format!(
                 "\n`launchgate explain` of {}:\n\n{}\n",
                 paint.bold(scene.title),

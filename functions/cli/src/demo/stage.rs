@@ -8,16 +8,16 @@ use std::{
 };
 
 use anyhow::Context as _;
-use launchgate_engine::ports::Ledger;
+use launchgate_engine::{Judgement, judge, ports::Ledger};
 use launchgate_service::{Environment, GateService, TriggersFile, open_ledger};
-use launchgate_standin::{Fault, FaultRule, VertexOptions, VertexStandin};
+use launchgate_standin::{BuildkiteStandin, Fault, FaultRule, VertexOptions, VertexStandin};
 use launchgate_statement::Artifact;
-use launchgate_triggers::Config;
-use launchgate_trust::{Scheme, SigningKey};
+use launchgate_triggers::{Config, DecideOptions};
+use launchgate_trust::{BuildkiteKeys, Jwks, Scheme, SigningKey, TrustInputs};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
-use super::Played;
+use super::{Played, cast::Scene};
 use crate::{commands::keygen::write_new, failure::Failure, local_file, output::Output};
 
 /// The trigger whose service account the stand-in refuses.
@@ -31,6 +31,8 @@ pub(super) struct Stage {
     pub(super) retired: SigningKey,
     pub(super) artifacts: [Artifact; 2],
     pub(super) vertex: VertexStandin,
+    buildkite: BuildkiteStandin,
+    buildkite_keys: Jwks,
     ledger: Arc<dyn Ledger>,
     address: SocketAddr,
     stop: oneshot::Sender<()>,
@@ -60,9 +62,16 @@ impl Stage {
         let refuse = FaultRule::always(Fault::known("act_as_denied")).label("launchgate-trigger", RESTRICTED);
         vertex.add_fault(refuse).map_err(anyhow::Error::from)?;
 
+        let buildkite = BuildkiteStandin::start().await.context("starting the Buildkite stand-in")?;
+        let key_set = buildkite.key_set().to_string();
+        let buildkite_keys = Jwks::parse(key_set.as_bytes()).map_err(anyhow::Error::from)?;
+        fs::write(path.join("buildkite-jwks.json"), key_set).context("writing buildkite-jwks.json")?;
+
         // Not this process's variables: the demo must not reach anything real.
-        let environment =
-            Environment::from_vars([("LAUNCHGATE_VERTEX_ENDPOINT".to_owned(), vertex.endpoint())]);
+        let environment = Environment::from_vars([
+            ("LAUNCHGATE_VERTEX_ENDPOINT".to_owned(), vertex.endpoint()),
+            ("LAUNCHGATE_BUILDKITE_JWKS_ENDPOINT".to_owned(), buildkite.endpoint()),
+        ]);
         let config = Arc::new(TriggersFile::read(&path.join("launchgate.yaml"), &environment)?.usable()?);
         let service =
             GateService::start(Arc::clone(&config), path, &environment).map_err(anyhow::Error::msg)?;
@@ -76,11 +85,30 @@ impl Stage {
             let _ = stopped.await;
         }));
         let ledger = open_ledger(&config, path, &environment).map_err(anyhow::Error::msg)?;
-        Ok(Self { folder, config, release, retired, artifacts, vertex, ledger, address, stop, serving })
+        Ok(Self {
+            folder,
+            config,
+            release,
+            retired,
+            artifacts,
+            vertex,
+            buildkite,
+            buildkite_keys,
+            ledger,
+            address,
+            stop,
+            serving,
+        })
     }
 
-    pub(super) fn config(&self) -> &Config {
-        &self.config
+    /// What `explain` says of a scene.
+    pub(super) fn judged(&self, scene: &Scene) -> Result<Judgement, Failure> {
+        let inputs = TrustInputs {
+            published: scene.published,
+            buildkite_keys: BuildkiteKeys::Complete(&self.buildkite_keys),
+        };
+        let judged = judge(&self.config, &scene.data, inputs, DecideOptions::default());
+        Ok(judged.map_err(anyhow::Error::from)?)
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -112,6 +140,7 @@ impl Stage {
         let _ = self.stop.send(());
         self.serving.await.context("the service's task")?.context("serving")?;
         self.vertex.stop().await;
+        drop(self.buildkite);
         Ok(())
     }
 }

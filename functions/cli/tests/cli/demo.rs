@@ -13,9 +13,9 @@ fn every_event_of_the_demo_comes_to_what_it_must() {
     let events = report["events"].as_array().unwrap();
     assert!(events.len() >= 10, "{} events", events.len());
     let runs: usize = events.iter().map(|event| event["found"]["runs"].as_array().unwrap().len()).sum();
-    assert_eq!(runs, 3);
+    assert_eq!(runs, 4);
     // The launches and the one that Vertex AI refused.
-    assert_eq!(report["requests"]["same"], 4);
+    assert_eq!(report["requests"]["same"], 5);
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! What the engine needs of the world, in its own words.
 
+mod buildkite_keys;
 mod failures;
 mod ledger;
 mod vertex;
 
+pub use buildkite_keys::{BuildkiteKeySource, NoBuildkiteKeys};
 pub use failures::{FailureNotice, Failures, NoFailureTopic};
 pub use ledger::{Ledger, LedgerError};
 pub use vertex::{CallError, CallErrorKind, Vertex};

@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use launchgate_google::{Endpoints, Freshness, GoogleCerts};
+use launchgate_google::{Endpoints, Freshness, KeySet};
 use launchgate_standin::{GoogleCerts as Standin, SigningKey};
 
-fn certs(standin: &Standin, freshness: Freshness) -> GoogleCerts {
+fn certs(standin: &Standin, freshness: Freshness) -> KeySet {
     let variables = BTreeMap::from([("LAUNCHGATE_GOOGLE_CERTS_ENDPOINT".to_owned(), standin.endpoint())]);
-    GoogleCerts::new(&Endpoints::from_variables(&variables).unwrap(), freshness).unwrap()
+    KeySet::google(&Endpoints::from_variables(&variables).unwrap(), freshness).unwrap()
 }
 
 /// No time between fetches, for tests of what happens after it.
@@ -54,6 +54,20 @@ async fn made_up_key_ids_cost_one_fetch_in_ten_seconds_and_get_an_answer() {
     }
 
     assert_eq!(standin.fetches(), 1);
+}
+
+#[tokio::test]
+async fn a_missing_key_is_settled_only_by_a_fetch_that_began_after_the_question() {
+    let standin = Standin::start().await.unwrap();
+    let slow = certs(&standin, Freshness::default());
+
+    assert!(!slow.settled_for("a").await.unwrap().has("a"), "the first question fetches");
+    slow.settled_for("b").await.unwrap_err();
+    assert!(slow.settled_for(FIRST.kid()).await.unwrap().has(FIRST.kid()), "a key at hand needs no fetch");
+
+    let certs = certs(&standin, eager());
+    assert!(!certs.settled_for("a").await.unwrap().has("a"));
+    assert!(!certs.settled_for("b").await.unwrap().has("b"));
 }
 
 #[tokio::test]

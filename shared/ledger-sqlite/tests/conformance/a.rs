@@ -56,6 +56,7 @@ pub(crate) fn signature(signer: &str) -> VerifiedSignature {
         signer: SignerId::new(signer),
         root: Root::PublicKey(Sha256::of(signer.as_bytes())),
         voucher: Voucher::Key,
+        token: None,
     }
 }
 

@@ -2,7 +2,8 @@
 
 use launchgate_statement::Timestamp;
 use launchgate_trust::{
-    PatternList, PublicKey, Root, Scheme, Signer, SignerId, SignerKind, Signers, TrustError, Wildcards,
+    BuildkiteOidc, PatternList, PublicKey, Root, Scheme, Signer, SignerId, SignerKind, Signers, TrustError,
+    Wildcards,
 };
 
 use super::{
@@ -30,6 +31,9 @@ pub(super) const KEYS: &[&str] = &[
     "buildkiteWebhook",
 ];
 
+pub(super) const OIDC_KEYS: &[&str] =
+    &["organization", "organizationId", "pipelineIds", "cluster", "queue", "forkBuilds"];
+
 const SCHEMES: &[&str] = &["ed25519", "ecdsa-p256", "ecdsa-p384", "rsa-pss-sha256", "rsa-pkcs1v15-sha256"];
 
 /// The signers as read: also the names of those that are broken, so that a trigger naming one is not
@@ -44,10 +48,7 @@ pub(super) struct SignerList {
 impl SignerList {
     /// What the threshold counts for a name; `None` for a signer that is broken.
     pub(super) fn root(&self, name: &str) -> Option<Root> {
-        match &self.get(name)?.kind {
-            SignerKind::PublicKey(key) => Some(Root::PublicKey(key.fingerprint())),
-            _ => Some(Root::Buildkite),
-        }
+        Some(self.get(name)?.kind.root())
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Signer> {
@@ -68,7 +69,14 @@ impl SignerList {
     }
 }
 
-pub(super) fn read(member: &Member, files: &dyn Files, findings: &mut Findings) -> SignerList {
+/// What the rest of the file gives to a signer.
+pub(super) struct Around<'a> {
+    /// `service.audience`; `None` when it is broken, which has its own finding.
+    pub(super) audience: Option<&'a str>,
+    pub(super) files: &'a dyn Files,
+}
+
+pub(super) fn read(member: &Member, around: &Around, findings: &mut Findings) -> SignerList {
     let mut list = SignerList::default();
     let Shape::List(items) = &member.value.shape else {
         let message = format!("expected a list for `signers`, found {}", member.value.kind());
@@ -90,7 +98,7 @@ pub(super) fn read(member: &Member, files: &dyn Files, findings: &mut Findings) 
             }
             list.names.push(name.clone());
         }
-        if let Some(signer) = signer(item, files, findings) {
+        if let Some(signer) = signer(item, around, findings) {
             list.sound.push(signer);
             let id = item.get("id").unwrap_or(item);
             list.places.push(id.at.clone());
@@ -99,7 +107,7 @@ pub(super) fn read(member: &Member, files: &dyn Files, findings: &mut Findings) 
     list
 }
 
-fn signer(item: &Node, files: &dyn Files, findings: &mut Findings) -> Option<Signer> {
+fn signer(item: &Node, around: &Around, findings: &mut Findings) -> Option<Signer> {
     let section = Section::open("a signer", KEYS, item, &item.at, findings)?;
     let id = section.need("id", "give the signer a name; triggers permit it by that", findings);
     let rule = "1 to 63 letters, digits, dots, dashes or underscores";
@@ -114,7 +122,7 @@ fn signer(item: &Node, files: &dyn Files, findings: &mut Findings) -> Option<Sig
     let revoked = section.get("revoked").and_then(|it| scalar::boolean(it, findings)).unwrap_or(false);
     let pipelines = section.get("pipelines").map(|it| pipelines(it, findings));
     let builders = section.get("builders").map(|it| scalar::texts(it, findings));
-    let kind = kind(&section, files, findings);
+    let kind = kind(&section, around, findings);
     let builders = match builders {
         Some(read) => Some(read?.into_iter().map(|(text, _)| text.to_owned()).collect()),
         None => None,
@@ -127,15 +135,27 @@ fn signer(item: &Node, files: &dyn Files, findings: &mut Findings) -> Option<Sig
     Some(Signer { id: SignerId::new(id?), kind: kind?, not_before, not_after, revoked, pipelines, builders })
 }
 
-fn kind(section: &Section, files: &dyn Files, findings: &mut Findings) -> Option<SignerKind> {
-    let later_kinds = ["buildkiteOidc", "sigstore", "buildkiteWebhook"];
+fn kind(section: &Section, around: &Around, findings: &mut Findings) -> Option<SignerKind> {
+    let later_kinds = ["sigstore", "buildkiteWebhook"];
     let later_kinds: Vec<_> = later_kinds.into_iter().filter_map(|key| section.get(key)).collect();
     for member in &later_kinds {
         later::refuse(Some(member), "this kind of signer", findings);
     }
+    if let Some(oidc) = section.get("buildkiteOidc") {
+        for key in ["publicKey", "scheme"] {
+            let Some(extra) = section.get(key) else { continue };
+            let message =
+                format!("expected one kind of proof for a signer, found `buildkiteOidc` and `{key}`");
+            let finding = findings.error("two-kinds", &extra.key_at, message);
+            finding.fix("make them two signers, and ask for both with `atLeast: 2`");
+        }
+        return buildkite_oidc(oidc, around, findings).map(SignerKind::BuildkiteOidc);
+    }
     let Some(key) = section.get("publicKey") else {
         if later_kinds.is_empty() {
-            section.need("publicKey", "say what proves the signer: `publicKey: keys/release.pem`", findings);
+            let fix = "say what proves the signer: `publicKey: keys/release.pem`, or for Buildkite's own token \
+                       `buildkiteOidc: { organization: …, forkBuilds: disabled }`";
+            section.need("publicKey", fix, findings);
         }
         return None;
     };
@@ -145,7 +165,7 @@ fn kind(section: &Section, files: &dyn Files, findings: &mut Findings) -> Option
         Some(read) => Some(Scheme::parse(read?).ok()?),
         None => None,
     };
-    let pem = pem(key, files, findings)?;
+    let pem = pem(key, around.files, findings)?;
     match PublicKey::from_pem(&pem, word) {
         Ok(key) => Some(SignerKind::PublicKey(key)),
         Err(error) => {
@@ -157,6 +177,44 @@ fn kind(section: &Section, files: &dyn Files, findings: &mut Findings) -> Option
             None
         }
     }
+}
+
+fn buildkite_oidc(member: &Member, around: &Around, findings: &mut Findings) -> Option<BuildkiteOidc> {
+    let section = Section::open("buildkiteOidc", OIDC_KEYS, &member.value, &member.key_at, findings)?;
+    let organization = section.need("organization", "name the organization's slug", findings);
+    let organization = organization.and_then(|it| scalar::text(it, findings));
+    let fix = "write `forkBuilds: disabled` if these pipelines build no third-party forks, or prefix their branches: \
+               a fork can call its branch main, and no token says so";
+    let forks = section.need("forkBuilds", fix, findings);
+    if let Some(forks) = forks
+        && scalar::choice(forks, &["disabled", "enabled"], findings)? == "enabled"
+    {
+        let message = "`forkBuilds: enabled` is not supported by this version, which cannot see that a build is not of \
+                       a fork";
+        let fix = "switch off builds of third-party forks, or prefix their branches, for every pipeline this signer \
+                   speaks for; then write `forkBuilds: disabled`";
+        findings.error(later::CODE, &forks.value.at, message).fix(fix);
+        return None;
+    }
+    let mut pin = |key| match section.get(key) {
+        Some(member) => scalar::text(member, findings).map(|text| Some(text.to_owned())),
+        None => Some(None),
+    };
+    let (organization_id, cluster, queue) = (pin("organizationId"), pin("cluster"), pin("queue"));
+    let pipeline_ids = match section.get("pipelineIds") {
+        Some(member) => scalar::texts(member, findings)
+            .map(|texts| Some(texts.into_iter().map(|(text, _)| text.to_owned()).collect())),
+        None => Some(None),
+    };
+    forks?;
+    Some(BuildkiteOidc {
+        audience: around.audience?.to_owned(),
+        organization: organization?.to_owned(),
+        organization_id: organization_id?,
+        pipeline_ids: pipeline_ids?,
+        cluster: cluster?,
+        queue: queue?,
+    })
 }
 
 /// The key's PEM: inline, or a file beside this one.

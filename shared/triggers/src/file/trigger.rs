@@ -1,7 +1,7 @@
 //! `triggers`: which build may start what.
 
 use launchgate_statement::FactName;
-use launchgate_trust::{SignerId, SignerKind};
+use launchgate_trust::{SignerId, SignerKind, facts_vouched_by};
 
 use super::{
     Files,
@@ -154,18 +154,13 @@ fn unvouched(reads: &[Reads], any_of: &[SignerId], signers: &SignerList, finding
         any_of.iter().map(|id| signers.get(id.as_str()).map(|signer| &signer.kind)).collect();
     let Some(kinds) = kinds else { return };
     for read in reads {
-        if !kinds.iter().any(|kind| vouchable(kind).contains(&read.fact)) {
+        if !kinds.iter().any(|kind| facts_vouched_by(kind.voucher()).contains(&read.fact)) {
             let name = read.fact.as_str();
             let message = format!("no signer in `anyOf` can prove build.{name}, so this never holds");
-            findings.error("unvouched-fact", &read.at, message).fix("permit a signer that vouches for it");
+            findings.error("unvouched-fact", &read.at, message).fix(format!(
+                "permit a `publicKey` signer too, which vouches for all it says; in parameters the build's own word can \
+                 be read as claimed.build.{name}"
+            ));
         }
-    }
-}
-
-/// What each kind of signer can prove of a build. Source: DESIGN §3, Vouchers.
-fn vouchable(kind: &SignerKind) -> &'static [FactName] {
-    match kind {
-        SignerKind::PublicKey(_) => &FactName::ALL,
-        _ => &[],
     }
 }

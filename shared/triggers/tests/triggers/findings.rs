@@ -81,9 +81,26 @@ const BROKEN: &[Case] = &[
     ("signer-pipelines-pattern", "pipelines: [fraud-*]", "pipelines: [\"!\"]"),
     ("signer-builders", "pipelines: [fraud-*]", "builders: [7]"),
     (
-        "signer-oidc",
+        "signer-oidc-forks-enabled",
         "publicKey: keys/second.pem",
-        "buildkiteOidc: { organization: acme, forkBuilds: disabled }",
+        "buildkiteOidc: { organization: acme, forkBuilds: enabled }",
+    ),
+    ("signer-oidc-forks-unsaid", "publicKey: keys/second.pem", "buildkiteOidc: { organization: acme }"),
+    ("signer-oidc-organization", "publicKey: keys/second.pem", "buildkiteOidc: { forkBuilds: disabled }"),
+    (
+        "signer-oidc-pins",
+        "publicKey: keys/second.pem",
+        "buildkiteOidc: { organization: acme, forkBuilds: disabled, pipelineIds: [], cluster: 7, claster: x }",
+    ),
+    (
+        "signer-two-kinds",
+        "publicKey: keys/second.pem",
+        "publicKey: keys/second.pem\n    buildkiteOidc: { organization: acme, forkBuilds: disabled }",
+    ),
+    (
+        "signer-oidc-cannot-vouch",
+        "publicKey: keys/release.pem\n    notAfter: 2027-03-01\n    pipelines: [fraud-*]\n  - id: second-key\n    publicKey: keys/second.pem",
+        "buildkiteOidc: { organization: acme, forkBuilds: disabled }\n  - id: second-key\n    buildkiteOidc: { organization: acme, queue: gpu, forkBuilds: disabled }",
     ),
     ("signer-sigstore", "publicKey: keys/second.pem", "sigstore: { forkBuilds: disabled }"),
     ("signer-not-before", "notAfter: 2027-03-01", "notBefore: 2026-13-01"),

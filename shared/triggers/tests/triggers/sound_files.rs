@@ -1,6 +1,7 @@
 //! Files that are accepted, and what is read from them.
 
 use launchgate_triggers::{LaunchKind, LedgerChoice, Mode, Overrides, PushAuth, Severity, load, render};
+use launchgate_trust::{BuildkiteOidc, SignerKind};
 
 use crate::the_file::{Folder, RELEASE, YAML, config, edited};
 
@@ -57,6 +58,28 @@ fn a_file_written_as_json_works_with_escapes_and_all() {
 fn an_inline_key_works() {
     let pem = RELEASE.public_pem().trim_end().replace('\n', "\n      ");
     config(&edited("keys/second.pem", &format!("|\n      {pem}")));
+}
+
+#[test]
+fn a_keyless_signer_is_read_with_its_pins_and_bound_to_the_services_audience() {
+    let oidc = "buildkiteOidc: { organization: acme, organizationId: o-1, pipelineIds: p-1, cluster: c-1, queue: gpu, \
+                forkBuilds: disabled }";
+    let config = config(&edited("publicKey: keys/second.pem", oidc));
+
+    let signer = config.signers.iter().nth(1).unwrap();
+    let text = |text: &str| Some(text.to_owned());
+    let expected = BuildkiteOidc {
+        audience: "launchgate-prod".to_owned(),
+        organization: "acme".to_owned(),
+        organization_id: text("o-1"),
+        pipeline_ids: Some(vec!["p-1".to_owned()]),
+        cluster: text("c-1"),
+        queue: text("gpu"),
+    };
+    assert_eq!(signer.kind, SignerKind::BuildkiteOidc(expected));
+    assert!(config.signers.need_buildkite_keys());
+    // A key beside it vouches for the repository, which a token does not.
+    assert!(config.trigger("retrain-fraud").is_some());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod conformance;
+mod keyless;
 mod keys;
 mod push_token;
 mod suite;
@@ -18,7 +19,8 @@ use base64::engine::general_purpose::STANDARD;
 use launchgate_outcome::Reason;
 use launchgate_statement::{Envelope, PAYLOAD_TYPE, Timestamp};
 use launchgate_trust::{
-    Rejection, Scheme, Signer, SignerId, SignerKind, Signers, SigningKey, VerifiedEvent, verify,
+    BuildkiteKeys, Rejection, Scheme, Signer, SignerId, SignerKind, Signers, SigningKey, TrustInputs,
+    Unverified, VerifiedEvent, verify,
 };
 
 /// A file of the vectors that lie in this repository.
@@ -113,7 +115,16 @@ fn signed_by(keys: &[&SigningKey]) -> Envelope {
 }
 
 fn judge(envelope: Envelope, signers: &Signers) -> Result<VerifiedEvent, Rejection> {
-    verify(envelope, signers, published())
+    by_keys(envelope, signers, published())
+}
+
+/// Without Buildkite's keys.
+fn by_keys(envelope: Envelope, signers: &Signers, published: Timestamp) -> Result<VerifiedEvent, Rejection> {
+    let inputs = TrustInputs { published, buildkite_keys: BuildkiteKeys::Missing };
+    verify(envelope, signers, inputs).map_err(|unverified| match unverified {
+        Unverified::Rejected(rejection) => rejection,
+        Unverified::KeyWanted(wanted) => panic!("{wanted}"),
+    })
 }
 
 fn reason(envelope: Envelope, signers: &Signers) -> Reason {

@@ -19,7 +19,7 @@ fn key(file: &str) -> SigningKey {
 }
 
 /// The public half of a test key as a JWK.
-fn jwk(file: &str, kid: &str) -> Value {
+pub(crate) fn jwk(file: &str, kid: &str) -> Value {
     let der = der(&format!("keys/{file}.pub"));
     // The modulus lies before the exponent, 02 03 01 00 01, at the end.
     let (modulus, exponent) = der[..der.len() - 5].split_at(der.len() - 5 - 256).1.split_at(256);
@@ -62,7 +62,7 @@ fn with(mut value: Value, name: &str, new: Value) -> Value {
     value
 }
 
-fn token_of(header: &str, claims: &str) -> String {
+pub(crate) fn token_of(header: &str, claims: &str) -> String {
     let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
     let signature = key("rsa").sign(signed.as_bytes()).unwrap();
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))

@@ -3,13 +3,13 @@
 use launchgate_statement::{Envelope, Sha256};
 use launchgate_trust::{
     PublicKey, Scheme, Signer, SignerId, SignerKind, Signers, TrustError, VerifiedSignature, WebhookSecrets,
-    verify, verify_signatures, verify_webhook,
+    verify_signatures, verify_webhook,
 };
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::suite::{Suite, version_of};
-use crate::{at, foreign, pem, published, vector};
+use crate::{at, by_keys, foreign, pem, published, vector};
 
 fn signer(id: &str, key: PublicKey) -> Signer {
     Signer {
@@ -63,7 +63,7 @@ impl DsseVector {
             Ok(envelope) => envelope,
             Err(error) => return (error.reason.outcome().to_string(), error.reason.as_str()),
         };
-        match verify(envelope, &signers, at(&self.publish_time)) {
+        match by_keys(envelope, &signers, at(&self.publish_time)) {
             Ok(event) if roots(event.signatures()) >= self.threshold => ("verified".to_owned(), ""),
             Ok(_) => ("rejected_signature".to_owned(), "threshold"),
             Err(rejection) => (rejection.refusal.outcome.to_string(), rejection.refusal.reason.as_str()),
@@ -188,7 +188,7 @@ pub(crate) fn plugin(name: &str) -> Option<Suite> {
 
     let envelope = Envelope::parse(text.as_bytes()).unwrap();
     let own = signer("own", crate::a_key().public_key().unwrap());
-    let answer = verify(envelope, &Signers::new(vec![own]).unwrap(), published());
+    let answer = by_keys(envelope, &Signers::new(vec![own]).unwrap(), published());
     suite.answered(answer.is_ok());
     let reason = answer.err().map(|rejection| rejection.refusal.reason.as_str());
     if reason != Some("known_demo_key") {

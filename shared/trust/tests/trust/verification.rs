@@ -2,10 +2,10 @@
 
 use launchgate_outcome::{CheckStatus, Outcome, Reason, Voucher};
 use launchgate_statement::{Envelope, FactName, PAYLOAD_TYPE, Signature};
-use launchgate_trust::{PatternList, Root, SignerId, Signers, SigningKey, Wildcards, verify};
+use launchgate_trust::{PatternList, Root, SignerId, Signers, SigningKey, Wildcards};
 use proptest::prelude::*;
 
-use crate::{a_key, a_signer, a_statement, at, judge, published, reason, signed_by, signers};
+use crate::{a_key, a_signer, a_statement, at, by_keys, judge, published, reason, signed_by, signers};
 
 fn patterns(list: &[&str]) -> PatternList {
     PatternList::parse(list.iter().copied(), Wildcards::Name).unwrap()
@@ -101,8 +101,9 @@ fn a_signer_counts_from_not_before_until_before_not_after() {
     signer.not_before = Some(at("2026-11-18T11:00:00Z"));
     signer.not_after = Some(at("2026-11-18T12:00:00Z"));
     let signers = signers([signer]);
-    let answer =
-        |time: &str| verify(signed_by(&[&key]), &signers, at(time)).map(drop).map_err(|no| no.refusal.reason);
+    let answer = |time: &str| {
+        by_keys(signed_by(&[&key]), &signers, at(time)).map(drop).map_err(|no| no.refusal.reason)
+    };
 
     assert_eq!(answer("2026-11-18T10:59:59.999999Z"), Err(Reason::SignerNotYetValid));
     assert_eq!(answer("2026-11-18T11:00:00Z"), Ok(()));
@@ -248,6 +249,6 @@ proptest! {
         let mut envelope = Envelope::unsigned(PAYLOAD_TYPE, payload);
         envelope.signatures = sigs.into_iter().map(|sig| Signature { keyid: None, sig }).collect();
         let all = Signers::new(keys().iter().map(|key| a_signer(key.scheme().as_str(), key)).collect()).unwrap();
-        prop_assert!(verify(envelope, &all, published()).is_err());
+        prop_assert!(by_keys(envelope, &all, published()).is_err());
     }
 }

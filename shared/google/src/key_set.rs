@@ -1,4 +1,4 @@
-//! The keys that Google signs push tokens with, kept fresh.
+//! The keys that an issuer signs its tokens with, kept fresh: Google's of push tokens, Buildkite's of jobs'.
 //!
 //! Promises: answering costs no network once the keys are there; at most one fetch at a time and one in ten
 //! seconds, whatever strangers send; keys that cannot be refetched go on counting for a day; "not there
@@ -17,7 +17,7 @@ use reqwest::{
 };
 use tokio::sync::Mutex;
 
-use crate::{Endpoints, GoogleError, http, redaction::redacted};
+use crate::{Endpoint, Endpoints, GoogleError, http, redaction::redacted};
 
 /// How long keys count, and how often they may be fetched.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +25,7 @@ pub struct Freshness {
     /// Least time between two fetches, good or bad: an unknown key id is free to make up.
     pub fetch_every: Duration,
     /// How long keys count past their time when they cannot be fetched again. Google announces a key
-    /// about a day before it signs with it.
+    /// about a day before it signs with it; Buildkite says nothing of it.
     pub stale_for: Duration,
     /// Lifetime when the answer does not say.
     pub default_age: Duration,
@@ -46,12 +46,13 @@ const LONGEST_AGE: Duration = Duration::from_hours(24);
 
 const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Google's current keys. Clones share them.
+/// An issuer's current keys. Clones share them.
 #[derive(Clone, Debug)]
-pub struct GoogleCerts(Arc<Inner>);
+pub struct KeySet(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    whose: &'static str,
     url: Url,
     client: Client,
     freshness: Freshness,
@@ -72,16 +73,28 @@ struct LastFetch {
     failed: Option<GoogleError>,
 }
 
-impl GoogleCerts {
-    /// Keys from Google, or from what replaces it. Nothing is fetched yet; see [`Self::start`].
+impl KeySet {
+    /// Google's, for push tokens, or what replaces them. Nothing is fetched yet; see [`Self::start`].
     ///
     /// # Errors
     /// When no TLS client can be made.
-    pub fn new(endpoints: &Endpoints, freshness: Freshness) -> Result<Self, GoogleError> {
-        let endpoint = endpoints.google_certs();
-        let client = http::client(&endpoint)?;
+    pub fn google(endpoints: &Endpoints, freshness: Freshness) -> Result<Self, GoogleError> {
+        Self::at("Google", &endpoints.google_certs(), freshness)
+    }
+
+    /// Buildkite's, for job tokens, or what replaces them. Nothing is fetched yet; see [`Self::start`].
+    ///
+    /// # Errors
+    /// When no TLS client can be made.
+    pub fn buildkite(endpoints: &Endpoints, freshness: Freshness) -> Result<Self, GoogleError> {
+        Self::at("Buildkite", &endpoints.buildkite_jwks(), freshness)
+    }
+
+    fn at(whose: &'static str, endpoint: &Endpoint, freshness: Freshness) -> Result<Self, GoogleError> {
+        let client = http::client(endpoint)?;
         let url = endpoint.join("");
         Ok(Self(Arc::new(Inner {
+            whose,
             url,
             client,
             freshness,
@@ -111,7 +124,7 @@ impl GoogleCerts {
 
     /// The keys after having made sure that `kid` is not merely missing because ours are old.
     ///
-    /// `Ok` without `kid` in it means that Google does not have that key: refuse the token. Callers that
+    /// `Ok` without `kid` in it means that the issuer does not have that key: refuse the token. Callers that
     /// come together share one fetch; within ten seconds of a fetch its result is the answer.
     ///
     /// # Errors
@@ -135,6 +148,22 @@ impl GoogleCerts {
         self.0.fetch(&mut last).await
     }
 
+    /// The same for a caller that must not be told "no such key" by an answer older than its question: where
+    /// the last fetch began before this call, a missing key settles nothing.
+    ///
+    /// # Errors
+    /// The keys could not be fetched, or were fetched too short a time ago to ask again.
+    pub async fn settled_for(&self, kid: &str) -> Result<Arc<Jwks>, GoogleError> {
+        let asked = Instant::now();
+        let keys = self.refresh_for(kid).await?;
+        let last = self.0.fetching.lock().await.as_ref().map(|last| last.begun);
+        if keys.has(kid) || last.is_some_and(|begun| begun >= asked) {
+            return Ok(keys);
+        }
+        let cause = "the keys were fetched a moment ago; they are asked for again soon".to_owned();
+        Err(GoogleError::Unreachable { what: self.0.url.to_string(), cause })
+    }
+
     fn fetch_in_background(&self) {
         let inner = Arc::clone(&self.0);
         tokio::spawn(async move {
@@ -142,7 +171,7 @@ impl GoogleCerts {
             let Ok(mut last) = inner.fetching.try_lock() else { return };
             let is_due = last.as_ref().is_none_or(|last| last.begun.elapsed() >= inner.freshness.fetch_every);
             if is_due && let Err(error) = inner.fetch(&mut last).await {
-                tracing::warn!(%error, "Google's keys for push tokens could not be fetched");
+                tracing::warn!(%error, issuer = inner.whose, "the issuer's keys could not be fetched");
             }
         });
     }

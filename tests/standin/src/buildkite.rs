@@ -1,0 +1,327 @@
+//! Buildkite as issuer of job tokens: its key set, the agent API's `oidc/tokens`, and a `buildkite-agent`
+//! that asks it.
+//!
+//! Promises: a token has the documented claims and lifetimes; what Buildkite refuses is refused here. Does
+//! not: run jobs, or know anything of pipelines. Source: buildkite.com/docs/pipelines/security/oidc and
+//! …/agent/cli/reference/oidc.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::SystemTime,
+};
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    google_certs::SigningKey,
+    loopback::{Answers, Asked, LoopbackServer, Reply},
+    timestamp::unix_seconds,
+};
+
+/// Path of Buildkite's own JWKS document, kept here.
+const JWKS: &str = "/.well-known/jwks";
+
+/// Seconds a token lives when nothing is said, and at most.
+const LIFETIME: (i64, i64) = (300, 7200);
+
+/// What is in a token only when it is asked for.
+const OPTIONAL: [&str; 7] =
+    ["organization_id", "pipeline_id", "build_id", "cluster_id", "cluster_name", "queue_id", "queue_key"];
+
+#[derive(Debug)]
+struct State {
+    published: Vec<SigningKey>,
+    failing: bool,
+    /// The claims of each running job, by its access token.
+    jobs: BTreeMap<String, Map<String, Value>>,
+}
+
+#[derive(Debug)]
+struct Issuer {
+    state: Mutex<State>,
+    fetches: AtomicUsize,
+    minted: AtomicUsize,
+}
+
+/// A running stand-in for Buildkite; it stops when dropped.
+#[derive(Debug)]
+pub struct BuildkiteStandin {
+    issuer: Arc<Issuer>,
+    server: LoopbackServer,
+}
+
+impl BuildkiteStandin {
+    /// Starts with the first key published and no job.
+    pub async fn start() -> io::Result<Self> {
+        let state = State { published: vec![SigningKey::First], failing: false, jobs: BTreeMap::new() };
+        let issuer =
+            Issuer { state: Mutex::new(state), fetches: AtomicUsize::new(0), minted: AtomicUsize::new(0) };
+        let issuer = Arc::new(issuer);
+        let server = LoopbackServer::start(0, Arc::clone(&issuer)).await?;
+        Ok(Self { issuer, server })
+    }
+
+    /// `http://127.0.0.1:PORT`
+    pub fn endpoint(&self) -> String {
+        self.server.endpoint()
+    }
+
+    /// A job as an organization `acme` runs it, to be bent: every claim that a token can have but those of
+    /// its audience and time.
+    pub fn a_job(pipeline: &str, number: u64) -> Value {
+        json!({
+            "organization_slug": "acme", "pipeline_slug": pipeline, "build_number": number,
+            "build_branch": "main", "build_commit": "3f".repeat(20), "step_key": "build",
+            "job_id": format!("0184990a-477b-4fa8-9968-{number:012}"),
+            "agent_id": "0184990a-4782-42b5-afc1-16715b10b8ff",
+            "build_source": "webhook", "runner_environment": "self-hosted",
+            "organization_id": "19299724-43b4-4812-b823-9ea5a62b388e",
+            "pipeline_id": "ac95cb65-7589-41fa-9142-9cfb27f65249",
+            "build_id": "d3ce1ab5-df3c-4197-901d-a2339201046d",
+            "cluster_id": "fc0a4d4b-1c5b-4e35-8a5c-2a1c7f1c7a11", "queue_key": "default",
+        })
+    }
+
+    /// Lets a job run; the answer is its access token, with which its agent asks for tokens.
+    ///
+    /// # Panics
+    /// When `job` is no object with a `job_id`.
+    pub fn run_job(&self, job: &Value) -> String {
+        let access = format!("bkaj_{}", job["job_id"].as_str().expect("a job has an id"));
+        let claims = job.as_object().expect("a job is an object").clone();
+        self.issuer.state().jobs.insert(access.clone(), claims);
+        access
+    }
+
+    /// The token that a job gets for `audience` now, with every optional claim.
+    pub fn mint(job: &Value, audience: &str) -> String {
+        Self::mint_with(
+            &claims(job.as_object().unwrap_or(&Map::new()), audience, LIFETIME.0),
+            SigningKey::First,
+        )
+    }
+
+    /// The claims of such a token, to be bent before `mint_with`.
+    pub fn claims(job: &Value, audience: &str) -> Value {
+        claims(job.as_object().unwrap_or(&Map::new()), audience, LIFETIME.0)
+    }
+
+    /// A token that says exactly this, signed by `key`.
+    pub fn mint_with(claims: &Value, key: SigningKey) -> String {
+        key.compact(&json!({"alg": "RS256", "kid": kid(key), "typ": "JWT"}), claims)
+    }
+
+    /// Publishes the second key alone: tokens of the first were minted before.
+    pub fn rotate(&self) {
+        self.issuer.state().published = vec![SigningKey::Second];
+    }
+
+    /// Publishes the second key beside the first.
+    pub fn announce(&self) {
+        self.issuer.state().published = vec![SigningKey::First, SigningKey::Second];
+    }
+
+    /// Answers 503 for the key set from now on, or no longer.
+    pub fn set_failing(&self, failing: bool) {
+        self.issuer.state().failing = failing;
+    }
+
+    /// The key set as it is published now.
+    pub fn key_set(&self) -> Value {
+        key_set(&self.issuer.state().published)
+    }
+
+    /// How often the key set was asked for, failures included.
+    pub fn fetches(&self) -> usize {
+        self.issuer.fetches.load(Ordering::SeqCst)
+    }
+
+    /// How many tokens agents were given.
+    pub fn minted(&self) -> usize {
+        self.issuer.minted.load(Ordering::SeqCst)
+    }
+
+    /// Writes a `buildkite-agent` into `folder`, to be put on PATH, that asks this stand-in for tokens of the
+    /// job of `access`. It needs `sh`, `sed` and `curl`, and knows `oidc request-token` alone.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn agent_shim(&self, folder: &Path, access: &str) -> io::Result<PathBuf> {
+        let job = access.trim_start_matches("bkaj_");
+        let url = format!("{}/v3/jobs/{job}/oidc/tokens", self.endpoint());
+        let script = format!(
+            r#"#!/bin/sh
+# A stand-in for buildkite-agent: `oidc request-token` and nothing else.
+set -eu
+[ "${{1-}} ${{2-}}" = "oidc request-token" ] || {{ echo "unknown command: $*" >&2; exit 1; }}
+shift 2
+audience= lifetime=0 claims=
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --audience) audience=$2 ;;
+    --lifetime) lifetime=$2 ;;
+    --claim) claims=$2 ;;
+    *) echo "flag provided but not defined: $1" >&2; exit 1 ;;
+  esac
+  shift 2
+done
+list=$(printf %s "$claims" | sed 's/[^,][^,]*/"&"/g')
+answer=$(curl -sS -X POST -H 'Authorization: Token {access}' -H 'Content-Type: application/json' \
+  -d "{{\"audience\":\"$audience\",\"lifetime\":$lifetime,\"claims\":[$list]}}" '{url}')
+case "$answer" in
+  *'"token"'*) printf '%s\n' "$answer" | sed 's/.*"token":"\([^"]*\)".*/\1/' ;;
+  *) echo "fatal: $answer" >&2; exit 1 ;;
+esac
+"#
+        );
+        let path = folder.join("buildkite-agent");
+        fs::write(&path, script)?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+        }
+        Ok(path)
+    }
+
+    /// The environment of a job, as its agent sets it.
+    pub fn job_variables(job: &Value) -> Vec<(String, String)> {
+        let said = |claim: &str| match &job[claim] {
+            Value::String(text) => text.clone(),
+            Value::Null => String::new(),
+            other => other.to_string(),
+        };
+        let named = [
+            ("BUILDKITE_ORGANIZATION_SLUG", "organization_slug"),
+            ("BUILDKITE_PIPELINE_SLUG", "pipeline_slug"),
+            ("BUILDKITE_BUILD_NUMBER", "build_number"),
+            ("BUILDKITE_BRANCH", "build_branch"),
+            ("BUILDKITE_COMMIT", "build_commit"),
+            ("BUILDKITE_STEP_KEY", "step_key"),
+            ("BUILDKITE_JOB_ID", "job_id"),
+            ("BUILDKITE_SOURCE", "build_source"),
+        ];
+        let mut variables: Vec<_> =
+            named.into_iter().map(|(name, claim)| (name.to_owned(), said(claim))).collect();
+        variables.push(("BUILDKITE".to_owned(), "true".to_owned()));
+        variables
+    }
+}
+
+impl Issuer {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Each change under the lock is one assignment.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keys(&self) -> Reply {
+        self.fetches.fetch_add(1, Ordering::SeqCst);
+        let state = self.state();
+        if state.failing {
+            return Reply::text(503, "unavailable");
+        }
+        Reply::json(200, &key_set(&state.published))
+            .with_header("cache-control", "max-age=3600, private, must-revalidate")
+    }
+
+    fn token(&self, job: &str, asked: &Asked) -> Result<Value, (u16, String)> {
+        let bad = |message: String| (400, message);
+        let access = asked.header("authorization").and_then(|text| text.strip_prefix("Token "));
+        let state = self.state();
+        let claims_of_job = access.and_then(|access| state.jobs.get(access));
+        let claims_of_job = claims_of_job.ok_or((401, "Invalid access token".to_owned()))?;
+        if claims_of_job.get("job_id").and_then(Value::as_str) != Some(job) {
+            return Err((403, "Cannot request an OIDC token for another job".to_owned()));
+        }
+        let request: Value = serde_json::from_slice(&asked.body).map_err(|error| bad(error.to_string()))?;
+        let members = request.as_object().ok_or_else(|| bad("expected an object".to_owned()))?;
+        if let Some(name) =
+            members.keys().find(|name| !["audience", "lifetime", "claims"].contains(&&***name))
+        {
+            return Err(bad(format!("unknown field {name}")));
+        }
+        let audience = match members.get("audience").and_then(Value::as_str) {
+            Some(audience) if !audience.is_empty() => audience.to_owned(),
+            _ => "https://buildkite.com/acme".to_owned(),
+        };
+        let lifetime = members.get("lifetime").and_then(Value::as_i64).unwrap_or(0);
+        let (usual, most) = LIFETIME;
+        if !(0..=most).contains(&lifetime) {
+            return Err((422, format!("Requested lifetime too high (requested: {lifetime}, max: {most})")));
+        }
+        let wanted: Vec<&str> = members
+            .get("claims")
+            .and_then(Value::as_array)
+            .map(|list| list.iter().filter_map(Value::as_str).collect())
+            .unwrap_or_default();
+        if let Some(unknown) = wanted.iter().find(|name| !OPTIONAL.contains(name)) {
+            return Err((422, format!("Unknown claim {unknown}")));
+        }
+        let mut job = claims_of_job.clone();
+        job.retain(|name, _| !OPTIONAL.contains(&&**name) || wanted.contains(&&**name));
+        let lifetime = if lifetime == 0 { usual } else { lifetime };
+        self.minted.fetch_add(1, Ordering::SeqCst);
+        let token = BuildkiteStandin::mint_with(&claims(&job, &audience, lifetime), state.published[0]);
+        Ok(json!({ "token": token }))
+    }
+}
+
+impl Answers for Issuer {
+    async fn answer(self: Arc<Self>, asked: Asked) -> Reply {
+        if asked.method == "GET" && asked.path == JWKS {
+            return self.keys();
+        }
+        let job = asked.path.strip_prefix("/v3/jobs/").and_then(|rest| rest.strip_suffix("/oidc/tokens"));
+        match job.filter(|_| asked.method == "POST") {
+            Some(job) => match self.token(job, &asked) {
+                Ok(answer) => Reply::json(200, &answer),
+                Err((status, message)) => Reply::json(status, &json!({ "message": message })),
+            },
+            None => Reply::json(404, &json!({"message": "Not Found"})),
+        }
+    }
+}
+
+fn claims(job: &Map<String, Value>, audience: &str, lifetime: i64) -> Value {
+    let now = unix_seconds(SystemTime::now());
+    let text = |name: &str| job.get(name).and_then(Value::as_str).unwrap_or_default();
+    let subject = format!(
+        "organization:{}:pipeline:{}:ref:refs/heads/{}:commit:{}:step:{}",
+        text("organization_slug"),
+        text("pipeline_slug"),
+        text("build_branch"),
+        text("build_commit"),
+        text("step_key")
+    );
+    let mut claims = json!({
+        "iss": "https://agent.buildkite.com", "sub": subject, "aud": audience,
+        "iat": now, "nbf": now, "exp": now + lifetime,
+    });
+    for (name, value) in job {
+        claims[name] = value.clone();
+    }
+    claims
+}
+
+fn key_set(published: &[SigningKey]) -> Value {
+    let keys = published.iter().map(|key| {
+        let mut jwk = key.jwk();
+        jwk["kid"] = kid(*key).into();
+        jwk
+    });
+    json!({ "keys": keys.collect::<Vec<_>>() })
+}
+
+fn kid(key: SigningKey) -> &'static str {
+    match key {
+        SigningKey::First => "standin-buildkite-1",
+        SigningKey::Second => "standin-buildkite-2",
+        SigningKey::Stranger => "standin-buildkite-3",
+    }
+}
