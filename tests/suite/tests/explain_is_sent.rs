@@ -106,11 +106,12 @@ async fn explain_prints_the_bytes_that_are_sent_for_every_event_of_the_demo() {
             continue;
         }
         let mut explain = Command::new(scratch.command(Binary::Cli).get_program());
-        explain
-            .current_dir(&demo.folder)
-            .arg("explain")
-            .arg(event.unwrap().path())
-            .args(["--output", "json"]);
+        explain.current_dir(&demo.folder).arg("explain").arg(event.unwrap().path()).args([
+            "--jwks",
+            "buildkite-jwks.json",
+            "--output",
+            "json",
+        ]);
         printed.extend(explained(&run(&mut explain, b"").stdout));
     }
     let recorded = client().get(format!("{}/_standin/requests", demo.standin)).send().await.unwrap();
