@@ -1,40 +1,25 @@
 //! The gate: one delivery in, one recorded outcome out.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use futures_util::{StreamExt, stream};
 use launchgate_outcome::{Check, Outcome, Reason};
-use launchgate_statement::{Envelope, EventId, Timestamp};
-use launchgate_triggers::{Config, DecideOptions, Decision, LaunchId, TriggerName, Verdict};
-use launchgate_trust::{
-    BuildkiteKeys, Jwk, Jwks, KeyWanted, Rejection, TrustInputs, VerifiedEvent, VerifiedSignature,
-};
-use tokio::time::Instant;
+use launchgate_statement::EventId;
+use launchgate_triggers::{Config, DecideOptions, Decision, TriggerName, Verdict};
+use launchgate_trust::{BuildkiteKeys, Rejection, TrustInputs, VerifiedEvent};
 use tracing::Instrument as _;
 
 use crate::{
-    Admission, Admitted, AuthenticatedReceipt, Claim, Claimed, DecisionRecord, EventRecord, Fence, Judgement,
-    Known, ReceiptRecord, Redecided, Redecision, UnreadableDelivery,
-    judge::{Decided, judge, judge_event},
+    Admission, Admitted, AuthenticatedReceipt, DecisionRecord, EventRecord, Judgement, ReceiptRecord,
+    UnreadableDelivery,
+    judge::{Decided, judge},
+    launch::{CALLS_AT_ONCE, Work},
     ports::{BuildkiteKeySource, Failures, Ledger, LedgerError, Vertex},
+    rejections::Rejections,
 };
 
 /// Bytes of a rejected body kept for people. Attackers choose this content, so it is bounded here and
 /// escaped where it is shown; nothing may parse it again.
 const KEPT_BODY: usize = 64 * 1024;
-
-/// Rejected deliveries stored a minute by one instance; beyond it they are only counted, so that nobody
-/// can fill the disk with garbage. Source: DESIGN §5.
-const STORED_REJECTIONS_A_MINUTE: u64 = 600;
-
-/// Calls to Vertex that one event makes at the same time.
-const CALLS_AT_ONCE: usize = 8;
 
 /// What a gate is made of.
 pub struct GateParts {
@@ -110,6 +95,10 @@ impl Gate {
         &*self.inner.parts.vertex
     }
 
+    pub(crate) fn buildkite_keys(&self) -> &dyn BuildkiteKeySource {
+        &*self.inner.parts.buildkite_keys
+    }
+
     pub(crate) fn failures(&self) -> &dyn Failures {
         &*self.inner.parts.failures
     }
@@ -139,7 +128,7 @@ impl Gate {
             let inputs = TrustInputs { published: delivery.publish_time, buildkite_keys };
             judge(self.config(), &delivery.data, inputs, DecideOptions::default())
         };
-        let held = self.inner.parts.buildkite_keys.current();
+        let held = self.buildkite_keys().current();
         let judged = match ask(held.as_deref().map_or(BuildkiteKeys::Missing, BuildkiteKeys::Held)) {
             Ok(judged) => judged,
             // A copy that comes again after Buildkite rotated its keys (a seek) is verified as the first was.
@@ -149,39 +138,6 @@ impl Gate {
             Judgement::Rejected(rejection) => self.reject(&receipt, rejection).await,
             Judgement::Decided(decided) => self.admit(&receipt, *decided).await,
         }
-    }
-
-    /// The keys that verified the recorded event in `data`; none when it is not recorded.
-    async fn kept_keys(&self, data: &[u8]) -> Result<Vec<Jwk>, NothingDecided> {
-        let Ok(envelope) = Envelope::parse(data) else { return Ok(Vec::new()) };
-        let stored = self.ledger().event(&envelope.event_digest().id()).await?;
-        Ok(stored.map(|stored| kept_keys(&stored.event.signatures)).unwrap_or_default())
-    }
-
-    /// What `ask` answers with the keys at hand; where a token names one that is not among them, with keys
-    /// fetched afresh. `kept` are those that verified this very event before; Buildkite may have rotated
-    /// them away.
-    ///
-    /// # Errors
-    /// `NothingDecided` when a key is wanted and Buildkite's keys cannot be fetched: that is no fault of the
-    /// event, so it is never a rejection.
-    pub(crate) async fn with_buildkite_keys(
-        &self,
-        kept: &[Jwk],
-        ask: impl Fn(BuildkiteKeys<'_>) -> Result<Judgement, KeyWanted> + Send + Sync,
-    ) -> Result<Judgement, NothingDecided> {
-        let source = &self.inner.parts.buildkite_keys;
-        let held = together(source.current(), kept);
-        let wanted = match ask(held.as_deref().map_or(BuildkiteKeys::Missing, BuildkiteKeys::Held)) {
-            Ok(judgement) => return Ok(judgement),
-            Err(wanted) => wanted,
-        };
-        let fresh = source.refresh_for(&wanted.kid).await.map_err(|error| {
-            tracing::error!(%error, "Buildkite's keys could not be fetched");
-            NothingDecided(format!("Buildkite's keys could not be fetched: {error}"))
-        })?;
-        let fresh = together(Some(fresh), kept).unwrap_or_default();
-        ask(BuildkiteKeys::Complete(&fresh)).map_err(|wanted| NothingDecided(wanted.to_string()))
     }
 
     /// Records a request by a proven sender that is no delivery.
@@ -293,120 +249,6 @@ impl Gate {
         }
     }
 
-    /// A later copy of a recorded event. One that brings a signer not yet in the union re-decides what ended
-    /// for want of signers; everything else is a duplicate. Source: DESIGN §3, "Union of signers".
-    async fn again(
-        &self,
-        event: VerifiedEvent,
-        published: Timestamp,
-        known: Known,
-    ) -> Result<Answer, NothingDecided> {
-        let id = event.id();
-        let missing = |from: &[VerifiedSignature], of: &[VerifiedSignature]| {
-            of.iter().any(|signature| from.iter().all(|other| other.signer != signature.signer))
-        };
-        let mut union = known.signatures;
-        let mut work = Vec::new();
-        // Copies with other signers may come at the same time: whoever writes last sees all of them, and
-        // judges again with those it had not known.
-        let mut unseen = missing(&union, event.signatures());
-        while unseen {
-            let joined = event.clone().joined(&union, &self.config().signers);
-            let judged = joined.signatures().to_vec();
-            let Judgement::Decided(decided) =
-                judge_event(self.config(), joined, published, DecideOptions::default())
-            else {
-                break;
-            };
-            let Decided { event: joined, decisions } = *decided;
-            let decisions = decisions.decisions.into_iter();
-            let decisions: Vec<_> =
-                decisions.map(|decision| Arc::new(self.decision_record(&joined, decision))).collect();
-            let wanting = [Reason::SignerNotPermitted, Reason::ThresholdNotMet, Reason::FactNotVouched];
-            let redecision = Redecision {
-                event: id.clone(),
-                signatures: event.signatures().to_vec(),
-                decisions: decisions.clone(),
-                replaces: wanting.map(|reason| (Outcome::DeniedPolicy, Some(reason))).into(),
-                adds: false,
-                unless_launched: false,
-            };
-            let Redecided { written, signatures } = self.ledger().redecide(redecision).await?;
-            work.extend(decisions.into_iter().filter(|decision| written.contains(&decision.launch_id)));
-            unseen = missing(&judged, &signatures) && signatures.len() > union.len();
-            union = signatures;
-        }
-        if work.is_empty() {
-            tracing::info!(event = %id, first = %known.outcome, outcome = "duplicate", "duplicate");
-            return Ok(Answer {
-                outcome: Outcome::Duplicate,
-                reason: None,
-                event: Some(id),
-                decisions: Vec::new(),
-            });
-        }
-        tracing::info!(event = %id, decisions = work.len(), "decided again with a new signer");
-        Ok(self.launch_all(id, work.into_iter().map(Work::Recorded).collect()).await)
-    }
-
-    /// Carries out what was just decided. What fails here is durable already: the answer is 204 and the
-    /// sweep goes on.
-    async fn launch_all(&self, event: EventId, work: Vec<Work>) -> Answer {
-        let done: Vec<(TriggerName, Outcome, Option<Reason>)> =
-            stream::iter(work).map(|work| self.launch(work)).buffered(CALLS_AT_ONCE).collect().await;
-        let summed = done.iter().min_by_key(|(_, outcome, _)| *outcome);
-        let (outcome, reason) = summed
-            .map_or((Outcome::NoMatch, Some(Reason::NoTriggerMatches)), |(_, outcome, reason)| {
-                (*outcome, *reason)
-            });
-        if outcome != Outcome::Launched {
-            tracing::info!(%event, %outcome, reason = reason.map_or("", Reason::as_str), "decided");
-        }
-        let decisions = done.into_iter().map(|(trigger, outcome, _)| (trigger, outcome)).collect();
-        Answer { outcome, reason, event: Some(event), decisions }
-    }
-
-    /// One decision: sent if it is open, else as it was recorded.
-    pub(crate) async fn launch(&self, work: Work) -> (TriggerName, Outcome, Option<Reason>) {
-        let decision = match &work {
-            Work::Held { decision, .. } | Work::Recorded(decision) => decision.clone(),
-        };
-        let trigger = decision.trigger.clone();
-        if !decision.outcome.is_open() {
-            return (trigger, decision.outcome, decision.reason);
-        }
-        let interrupted = (Outcome::Retrying, Some(Reason::Interrupted));
-        let claimed = match work {
-            Work::Held { decision, now } => Ok(Some(Claimed {
-                decision,
-                fence: Fence(1),
-                first_intent: now,
-                decided: now,
-                unanswered_since: None,
-                now,
-            })),
-            Work::Recorded(decision) => self.claim_now(&decision.launch_id).await,
-        };
-        let done = match claimed {
-            Ok(Some(claimed)) => self.work_on(claimed, false).await.map(|done| (done.outcome, done.reason)),
-            // The sweep was faster.
-            Ok(None) => Ok(interrupted),
-            Err(error) => Err(error),
-        };
-        let (outcome, reason) = done.unwrap_or_else(|error| {
-            tracing::error!(%trigger, %error, "launch not recorded; the sweep will find it");
-            interrupted
-        });
-        (trigger, outcome, reason)
-    }
-
-    async fn claim_now(&self, launch_id: &LaunchId) -> Result<Option<Claimed>, LedgerError> {
-        match self.ledger().claim(launch_id, self.lease()).await? {
-            Claim::Held(claimed) => Ok(Some(*claimed)),
-            Claim::Busy | Claim::Settled => Ok(None),
-        }
-    }
-
     /// A decision as it is recorded before anything is sent.
     pub(crate) fn decision_record(&self, event: &VerifiedEvent, decision: Decision) -> DecisionRecord {
         let Decision { subject, sha256, trigger, ordinal, launch_id, verdict, checks, signers } = decision;
@@ -437,42 +279,6 @@ impl Gate {
     }
 }
 
-/// The keys of Buildkite's that are kept with these signatures.
-pub(crate) fn kept_keys(signatures: &[VerifiedSignature]) -> Vec<Jwk> {
-    signatures
-        .iter()
-        .filter_map(|signature| signature.token.as_ref())
-        .map(|token| token.key.clone())
-        .collect()
-}
-
-/// The keys at hand with those kept beside an event.
-fn together(keys: Option<Arc<Jwks>>, kept: &[Jwk]) -> Option<Arc<Jwks>> {
-    if kept.is_empty() {
-        return keys;
-    }
-    let base = keys.as_deref().cloned().unwrap_or_default();
-    match base.with(kept) {
-        Ok(all) => Some(Arc::new(all)),
-        Err(error) => {
-            tracing::error!(%error, "a key kept with an event cannot be read");
-            keys
-        }
-    }
-}
-
-/// A decision to carry out.
-pub(crate) enum Work {
-    /// Claimed with its admission, fence 1.
-    Held {
-        decision: Arc<DecisionRecord>,
-        /// The ledger's clock at the admission.
-        now: Timestamp,
-    },
-    /// Recorded; claimed right before its call if it is open.
-    Recorded(Arc<DecisionRecord>),
-}
-
 /// What the decisions come to together, as recorded before anything is sent.
 fn summed(records: &[Arc<DecisionRecord>]) -> Option<(Outcome, Option<Reason>)> {
     let first = records.iter().min_by_key(|record| record.outcome)?;
@@ -492,28 +298,5 @@ fn receipt_record(receipt: &AuthenticatedReceipt) -> ReceiptRecord {
         event: None,
         checks: Vec::new(),
         body: Vec::new(),
-    }
-}
-
-/// Counts the rejections of the current minute.
-struct Rejections {
-    started: Instant,
-    /// The minute since `started` in the upper half, its count in the lower.
-    minute_and_count: AtomicU64,
-}
-
-impl Rejections {
-    fn new() -> Self {
-        Self { started: Instant::now(), minute_and_count: AtomicU64::new(0) }
-    }
-
-    fn may_store(&self) -> bool {
-        let minute = self.started.elapsed().as_secs() / 60;
-        let counted = self.minute_and_count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |packed| {
-            let count = if packed >> 32 == minute { packed & 0xFFFF_FFFF } else { 0 };
-            Some(minute << 32 | (count + 1).min(0xFFFF_FFFF))
-        });
-        let packed = counted.unwrap_or_default();
-        packed >> 32 != minute || packed & 0xFFFF_FFFF < STORED_REJECTIONS_A_MINUTE
     }
 }

@@ -5,13 +5,17 @@
 //! `Receipt` → `AuthenticatedReceipt` → `VerifiedEvent` → `Decision` → `LaunchPlan` → `Launched`.
 //! Does not: know HTTP, Google, SQL or the wall clock; those are the ports in `ports`.
 
+mod again;
 mod attempt;
+mod buildkite_keys;
 mod comparison;
 mod gate;
 mod judge;
+mod launch;
 pub mod ports;
 mod receipt;
 mod records;
+mod rejections;
 mod replay;
 mod retry;
 mod sweep;

@@ -10,8 +10,9 @@ use launchgate_trust::BuildkiteKeys;
 use crate::{
     CommandKind, CommandRecord, DecisionRecord, Gate, Judgement, Redecided, Redecision, StoredEvent,
     SweepReport,
-    gate::{Work, kept_keys},
+    buildkite_keys::kept_keys,
     judge::{Decided, judge_again},
+    launch::Work,
     ports::LedgerError,
 };
 
