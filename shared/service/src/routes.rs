@@ -47,7 +47,9 @@ const BODY_TIME: Duration = Duration::from_secs(10);
 const ANSWER_TIME: Duration = Duration::from_mins(2);
 
 /// Deliveries worked on at the same time; over it 503 at once, which Pub/Sub takes as "slower, please".
-const IN_FLIGHT: usize = 1024;
+/// Each may hold two sockets (its own and one to Vertex), and 1,024 open files is what a process gets on
+/// many machines: above that nothing at all could be accepted.
+const IN_FLIGHT: usize = 400;
 
 /// What the handlers share.
 pub(crate) struct Shared {

@@ -9,9 +9,9 @@ use launchgate_trust::{VerifiedEvent, VouchedFacts};
 use crate::{
     Config, Decision, Decisions, LaunchId, LaunchPlan, Mode, Trigger, Unmatched, Verdict, launch_id,
     launch_template::Asker,
+    lazy_scope::LazyScope,
     matching::Matched,
     requirements::{Evidence, Requirements},
-    scope::Scope,
 };
 
 /// Near misses kept for a subject that nothing matches.
@@ -52,20 +52,6 @@ pub fn decide(
     decisions
 }
 
-/// The variables of expressions, made when the first expression asks: most launches read none.
-pub(crate) struct LazyScope<'a> {
-    event: &'a VerifiedEvent,
-    artifact: &'a Artifact,
-    facts: &'a VouchedFacts,
-    scope: OnceCell<Scope<'a>>,
-}
-
-impl<'a> LazyScope<'a> {
-    pub(crate) fn get(&self) -> &Scope<'a> {
-        self.scope.get_or_init(|| Scope::new(self.event, self.artifact, self.facts))
-    }
-}
-
 struct Judge<'a> {
     config: &'a Config,
     event: &'a VerifiedEvent,
@@ -86,7 +72,7 @@ impl Judge<'_> {
             return None;
         }
         let facts = self.facts(trigger);
-        let scope = LazyScope { event: self.event, artifact, facts, scope: OnceCell::new() };
+        let scope = LazyScope::new(self.event, artifact, facts);
         let mut checks = matched.rungs;
         let refusal = match self.when(trigger, matched.unvouched, &scope, &mut checks) {
             WhenSays::No => return None,
@@ -234,7 +220,7 @@ impl Judge<'_> {
                 rungs.extend(trigger.matching.when_not_reached());
             } else {
                 let facts = self.facts(trigger);
-                let scope = LazyScope { event: self.event, artifact, facts, scope: OnceCell::new() };
+                let scope = LazyScope::new(self.event, artifact, facts);
                 self.when(trigger, matched.unvouched, &scope, &mut rungs);
             }
             // With every clause passed it was `when` that said no.

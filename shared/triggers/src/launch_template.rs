@@ -11,11 +11,11 @@ use serde_json::{Map, Value};
 
 use crate::{
     LaunchId, LaunchKind, LaunchPlan, Request, Template, TriggerName,
-    decide::LazyScope,
     expression::ExpressionError,
     inputs::check_inputs,
     interpolation::{Interpolated, Part},
     labels,
+    lazy_scope::LazyScope,
 };
 
 /// Longest display name that Vertex AI takes, in characters.

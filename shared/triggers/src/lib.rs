@@ -18,6 +18,7 @@ mod interpolation;
 mod labels;
 mod launch_id;
 mod launch_template;
+mod lazy_scope;
 mod lint;
 mod matching;
 mod overrides;

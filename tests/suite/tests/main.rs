@@ -12,6 +12,7 @@ mod kill;
 mod lambda;
 mod logs;
 mod operator;
+mod overload;
 mod probes;
 mod pubsub;
 mod push_auth;
