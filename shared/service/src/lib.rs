@@ -5,6 +5,7 @@
 //! Does not: decide, verify events, speak to Vertex; that is the engine and its adapters.
 
 mod buildkite_keys;
+mod clock;
 mod environment;
 mod gate_service;
 mod health;

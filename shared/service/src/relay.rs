@@ -3,11 +3,7 @@
 //! The HMAC is verified here to keep garbage off the topic, and again by whoever consumes the topic, so the
 //! relay itself needs no trust. Source: DESIGN §7.
 
-use std::{
-    future::Future,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -17,12 +13,12 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use launchgate_buildkite::{SIGNATURE_HEADER, WebhookClass, WebhookEvent, classify};
 use launchgate_google::{CredentialSettings, Endpoints, PubSub};
-use launchgate_statement::Timestamp;
 use launchgate_trust::{WebhookSecrets, verify_webhook};
 use tokio::net::TcpListener;
 
-use crate::{Environment, listen};
+use crate::{Environment, clock::now, listen};
 
 /// Bytes of a webhook body. Buildkite's build payloads have tens of KiB; 100 kB of meta-data may ride along.
 const MAX_BODY: usize = 1024 * 1024;
@@ -81,7 +77,7 @@ impl RelayService {
 }
 
 async fn webhook(State(relay): State<Arc<Inner>>, headers: HeaderMap, body: Bytes) -> Response {
-    let mut signatures = headers.get_all("x-buildkite-signature").iter();
+    let mut signatures = headers.get_all(SIGNATURE_HEADER).iter();
     let (Some(signature), None) =
         (signatures.next().and_then(|value| value.to_str().ok()), signatures.next())
     else {
@@ -91,19 +87,21 @@ async fn webhook(State(relay): State<Arc<Inner>>, headers: HeaderMap, body: Byte
         )
             .into_response();
     };
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now = Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
-    if let Err(error) = verify_webhook(signature, &body, &relay.secrets, now) {
+    if let Err(error) = verify_webhook(signature, &body, &relay.secrets, now()) {
         tracing::warn!(%error, "webhook refused");
         return (StatusCode::UNAUTHORIZED, "the signature is not Buildkite's\n").into_response();
     }
-    let event = headers.get("x-buildkite-event").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if event == "ping" {
-        return "pong\n".into_response();
-    }
-    let attributes = [("buildkite-signature", signature), ("buildkite-event", event)];
-    let attributes =
-        attributes.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    // The name stands in the signed body; the header beside it is anybody's.
+    let event = match classify(&body) {
+        WebhookClass::Other(WebhookEvent::Ping) => return "pong\n".into_response(),
+        WebhookClass::BuildFacts(event) | WebhookClass::Other(event) => event.as_str().to_owned(),
+        WebhookClass::Unknown(name) => name,
+        WebhookClass::NotAWebhook => String::new(),
+    };
+    let attributes = BTreeMap::from([
+        ("buildkite-signature".to_owned(), signature.to_owned()),
+        ("buildkite-event".to_owned(), event.clone()),
+    ]);
     let publishing = relay.pubsub.publish(&relay.topic, body, &attributes);
     match tokio::time::timeout(PUBLISH_TIME, publishing).await {
         Ok(Ok(message_id)) => {

@@ -3,7 +3,7 @@
 use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -21,12 +21,12 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use launchgate_engine::{Answer, AuthenticatedReceipt, Gate, UnreadableDelivery};
 use launchgate_outcome::{Reason, Refusal};
-use launchgate_statement::Timestamp;
 use launchgate_trust::AuthenticatedSender;
 use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 use crate::{
+    clock::now,
     health::Health,
     metrics::Metrics,
     push,
@@ -247,11 +247,6 @@ async fn collect(mut body: Body) -> Result<Bytes, BodyError> {
 
 fn peer(request: &Request) -> Option<IpAddr> {
     request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip())
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
 fn trace_of(headers: &HeaderMap) -> Option<String> {
