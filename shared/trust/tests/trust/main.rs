@@ -4,6 +4,7 @@
 mod conformance;
 mod keyless;
 mod keys;
+mod peers;
 mod push_token;
 mod suite;
 mod vectors;

@@ -15,7 +15,10 @@ const EMAIL: &str = "pubsub-push@acme-ml.iam.gserviceaccount.com";
 const SUBSCRIPTION: &str = "projects/acme-ml/subscriptions/launchgate-events";
 
 /// Changes one thing of a delivery in the making.
-type Bend<T> = Option<Box<dyn Fn(T) -> T>>;
+type Bend<T> = Box<dyn Fn(T) -> T>;
+
+/// Makes another envelope, with any of the keys.
+type Resign = Box<dyn Fn(Envelope, &Keys) -> Envelope>;
 
 /// Who signs what is right.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -57,13 +60,13 @@ pub(super) struct Case {
     proof: Proof,
     file: Vec<(String, Value)>,
     statement: Vec<(String, Value)>,
-    claims: Bend<Value>,
+    claims: Option<Bend<Value>>,
     token_key: StandinKey,
-    envelope: Option<Box<dyn Fn(Envelope, &Keys) -> Envelope>>,
-    data: Bend<String>,
-    push: Bend<Push>,
-    body: Bend<Value>,
-    sender: Bend<PushToken>,
+    envelope: Option<Resign>,
+    data: Option<Bend<String>>,
+    push: Option<Bend<Push>>,
+    body: Option<Bend<Value>>,
+    sender: Option<Bend<PushToken>>,
     has_token: bool,
 }
 
@@ -243,7 +246,7 @@ pub(super) struct Delivered {
     pub(super) folder: Folder,
 }
 
-fn bent<T>(bend: Option<&Box<dyn Fn(T) -> T>>, right: T) -> T {
+fn bent<T>(bend: Option<&Bend<T>>, right: T) -> T {
     match bend {
         Some(bend) => bend(right),
         None => right,

@@ -1,7 +1,7 @@
 //! Who delivers.
 
 use launchgate_outcome::Reason as R;
-use launchgate_standin::SigningKey;
+use launchgate_standin::{PushToken, SigningKey};
 
 use super::{
     case::{Case, turned_away},
@@ -24,7 +24,7 @@ pub(super) fn cases() -> Vec<Case> {
         turned_away(R::TokenEmail, "another account").sender(|token| token.claim("email", "x@example.com")),
         turned_away(R::TokenEmail, "an unverified account")
             .sender(|token| token.claim("email_verified", false)),
-        turned_away(R::SignatureStrippedByCloudRun, "a stripped token").sender(|token| token.stripped()),
+        turned_away(R::SignatureStrippedByCloudRun, "a stripped token").sender(PushToken::stripped),
         turned_away(R::WrongSubscription, "another subscription").push(move |push| push.subscription(other)),
     ]
 }
