@@ -27,12 +27,12 @@ pub(crate) fn jwk(file: &str, kid: &str) -> Value {
     json!({"kty": "RSA", "alg": "RS256", "use": "sig", "kid": kid, "n": URL_SAFE_NO_PAD.encode(modulus), "e": "AQAB"})
 }
 
-fn key_set() -> Jwks {
+pub(crate) fn key_set() -> Jwks {
     Jwks::parse(json!({"keys": [jwk("rsa", KID), {"kty": "EC", "kid": "ec"}]}).to_string().as_bytes())
         .unwrap()
 }
 
-fn identity() -> PushIdentity {
+pub(crate) fn identity() -> PushIdentity {
     PushIdentity {
         audience: "https://gate.example/pubsub/events".to_owned(),
         email: "push@acme.iam.gserviceaccount.com".to_owned(),
@@ -64,8 +64,19 @@ fn with(mut value: Value, name: &str, new: Value) -> Value {
 
 pub(crate) fn token_of(header: &str, claims: &str) -> String {
     let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
-    let signature = key("rsa").sign(signed.as_bytes()).unwrap();
-    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+    let signature = signature_of(&signed);
+    format!("{signed}.{signature}")
+}
+
+/// The third part of a token whose first two are `signed`.
+pub(crate) fn signature_of(signed: &str) -> String {
+    static KEY: std::sync::LazyLock<SigningKey> = std::sync::LazyLock::new(|| key("rsa"));
+    URL_SAFE_NO_PAD.encode(KEY.sign(signed.as_bytes()).unwrap())
+}
+
+/// A right one.
+pub(crate) fn a_token() -> String {
+    token(&header(), &claims())
 }
 
 fn token(header: &Value, claims: &Value) -> String {
