@@ -35,12 +35,14 @@ enum What {
     Cut(u8),
     Repeat(u8),
     Word(u8),
+    /// One more member, at a place where a member may stand.
+    Member(u8),
     Swap(u16),
     End,
 }
 
 /// Texts that mean something to one of the readers.
-const WORDS: [&[u8]; 30] = [
+const WORDS: [&[u8]; 27] = [
     b"\"",
     b"{",
     b"}",
@@ -54,12 +56,9 @@ const WORDS: [&[u8]; 30] = [
     b"true",
     b"-1",
     b"1e999",
+    b"0",
     b"18446744073709551616",
     b"0.5",
-    b"\"alg\":\"none\",",
-    b"\"crit\":[],",
-    b"\"payload\":\"\",",
-    b"\"aud\":\"x\",",
     b"\xff",
     b"\xef\xbb\xbf",
     b"=",
@@ -70,7 +69,30 @@ const WORDS: [&[u8]; 30] = [
     b".",
     b"\n",
     b" ",
-    b"timestamp=",
+    b"-----BEGIN PUBLIC KEY-----\n",
+];
+
+/// Members that some reader looks for, to stand beside those that are there.
+const MEMBERS: [&[u8]; 19] = [
+    br#""alg":"none","#,
+    br#""kid":"other","#,
+    br#""typ":"x","#,
+    br#""crit":[],"#,
+    br#""jku":"x","#,
+    br#""x5c":[],"#,
+    br#""jwk":{},"#,
+    br#""b64":false,"#,
+    br#""iss":"x","#,
+    br#""aud":"x","#,
+    br#""exp":1,"#,
+    br#""payload":"","#,
+    br#""payloadType":"x","#,
+    br#""signatures":[],"#,
+    br#""mediaType":"x","#,
+    br#""dsseEnvelope":{},"#,
+    br#""unknown":0,"#,
+    b"timestamp=1,",
+    b"signature=00,",
 ];
 
 impl Recipe {
@@ -109,6 +131,13 @@ impl What {
             Self::Insert(byte) => bytes.insert(at, *byte),
             Self::Word(word) => {
                 bytes.splice(at..at, WORDS[usize::from(*word) % WORDS.len()].iter().copied());
+            }
+            Self::Member(member) => {
+                let after = |place: &usize| matches!(bytes[*place], b'{' | b',');
+                let places: Vec<_> =
+                    (0..bytes.len()).filter(after).map(|place| place + 1).chain([0]).collect();
+                let place = places[at % places.len()];
+                bytes.splice(place..place, MEMBERS[usize::from(*member) % MEMBERS.len()].iter().copied());
             }
             Self::End => bytes.truncate(at),
             // The others change what is there.

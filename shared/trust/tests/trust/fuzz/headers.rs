@@ -31,19 +31,15 @@ fn an_accepted_header_says_what_was_signed_and_means_the_same_when_written_again
 
     run("header", |recipe: &Recipe| {
         let header = if recipe.is_signed_again() {
-            // The grammar around a right signature: of the time as edited, then edited once more.
-            let time = now.seconds() + i64::from(recipe.choice) * 4 - 510;
-            let mut time = [time.to_string().into_bytes()];
-            recipe.edit(&mut time);
-            let time = String::from_utf8_lossy(&time[0]).into_owned();
+            // A right signature, over a time that is edited, or in a header that is.
+            let time = (now.seconds() + i64::from(recipe.choice) * 4 - 510).to_string().into_bytes();
+            let edits_time = recipe.choice.is_multiple_of(4);
+            let time = if edits_time { recipe.edited(&time) } else { time };
+            let time = String::from_utf8_lossy(&time).into_owned();
             let made = signature(&time, body);
-            let made = if recipe.choice.is_multiple_of(4) { made } else { made.to_uppercase() };
-            let written = format!("timestamp={time},signature={made}");
-            if recipe.choice.is_multiple_of(3) {
-                recipe.edited(written.as_bytes())
-            } else {
-                written.into_bytes()
-            }
+            let made = if recipe.choice.is_multiple_of(3) { made.to_uppercase() } else { made };
+            let header = format!("timestamp={time},signature={made}").into_bytes();
+            if edits_time { header } else { recipe.edited(&header) }
         } else {
             recipe.edited(recipe.seed(&seeds))
         };
