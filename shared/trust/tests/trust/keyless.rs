@@ -1,8 +1,6 @@
 //! Buildkite's token as signature: other people's vectors, and one negative test for each rule.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use launchgate_outcome::{CheckStatus, Outcome, Reason, Voucher};
+use launchgate_outcome::{CheckStatus, Reason, Voucher};
 use launchgate_statement::{Build, Envelope, FactName, FactName as F, PAYLOAD_TYPE, Signature, Timestamp};
 use launchgate_trust::{
     BuildkiteKeys, BuildkiteOidc, Jwks, PatternList, Rejection, Root, Signer, SignerId, SignerKind, Signers,
@@ -113,10 +111,20 @@ fn judge_at(claims: &Value, signers: &Signers, published: Timestamp) -> Result<V
     ask(envelope(&[token(claims)]), signers, published, BuildkiteKeys::Complete(&keys)).map_err(rejection)
 }
 
+/// The event of these tests with a right token.
+pub(crate) fn an_envelope() -> Envelope {
+    envelope(&[token(&claims())])
+}
+
+/// By the signer and the keys of these tests.
+pub(crate) fn judge_envelope(envelope: Envelope) -> Result<VerifiedEvent, Rejection> {
+    static KEYS: std::sync::LazyLock<Jwks> = std::sync::LazyLock::new(key_set);
+    ask(envelope, &keyless(), published(), BuildkiteKeys::Complete(&KEYS)).map_err(rejection)
+}
+
 /// The event of these tests with this as its only signature.
 pub(crate) fn judge_token(token: Vec<u8>) -> Result<VerifiedEvent, Rejection> {
-    static KEYS: std::sync::LazyLock<Jwks> = std::sync::LazyLock::new(key_set);
-    ask(envelope(&[token]), &keyless(), published(), BuildkiteKeys::Complete(&KEYS)).map_err(rejection)
+    judge_envelope(envelope(&[token]))
 }
 
 fn judge(claims: &Value) -> Result<VerifiedEvent, Rejection> {
@@ -545,18 +553,8 @@ fn windows_pipelines_and_revocation_hold_for_tokens_too() {
 }
 
 #[test]
-fn no_changed_character_of_a_token_is_accepted() {
-    let good = token(&claims());
-    let keys = key_set();
-    for at in (0..good.len()).step_by(7) {
-        let mut changed = good.clone();
-        changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
-        let answer = ask(envelope(&[changed]), &keyless(), published(), BuildkiteKeys::Complete(&keys));
-        assert_eq!(rejection(answer.unwrap_err()).refusal.outcome, Outcome::RejectedSignature, "{at}");
-    }
-    // The last character's spare bits are none: they are refused, not ignored.
-    let padded = [&good[..], b"="].concat();
-    let answer = ask(envelope(&[padded]), &keyless(), published(), BuildkiteKeys::Complete(&keys));
-    assert_eq!(rejection(answer.unwrap_err()).refusal.reason, Reason::BuildkiteTokenMalformed);
-    assert!(URL_SAFE_NO_PAD.decode(good.rsplit(|byte| *byte == b'.').next().unwrap()).is_ok());
+fn a_padded_token_is_refused_and_not_read_over() {
+    let padded = [&token(&claims())[..], b"="].concat();
+    let rejection = judge_token(padded).unwrap_err();
+    assert_eq!(rejection.refusal.reason, Reason::BuildkiteTokenMalformed);
 }
