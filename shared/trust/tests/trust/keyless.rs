@@ -4,7 +4,7 @@ use launchgate_outcome::{CheckStatus, Reason, Voucher};
 use launchgate_statement::{Build, Envelope, FactName, FactName as F, PAYLOAD_TYPE, Signature, Timestamp};
 use launchgate_trust::{
     BuildkiteKeys, BuildkiteOidc, Jwks, PatternList, Rejection, Root, Signer, SignerId, SignerKind, Signers,
-    TrustInputs, Unverified, VerifiedEvent, Wildcards, verify,
+    TrustInputs, Unverified, VerifiedEvent, Wildcards, unverified_token_claims, verify,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -557,4 +557,33 @@ fn a_padded_token_is_refused_and_not_read_over() {
     let padded = [&token(&claims())[..], b"="].concat();
     let rejection = judge_token(padded).unwrap_err();
     assert_eq!(rejection.refusal.reason, Reason::BuildkiteTokenMalformed);
+}
+
+#[test]
+fn a_refusal_says_what_the_token_says_and_no_more_of_it_than_fits() {
+    let message = |claims: &Value| judge(claims).unwrap_err().refusal.message;
+    assert!(message(&with(claims(), "iss", json!("https://evil.example"))).contains("https://evil.example"));
+    assert!(message(&without(claims(), "iss")).contains("found nothing"));
+    let long = message(&with(claims(), "iss", json!("x".repeat(1000))));
+    assert!(long.contains(&"x".repeat(150)) && !long.contains(&"x".repeat(201)), "{long}");
+}
+
+#[test]
+fn what_has_not_the_form_of_a_token_is_an_unknown_signature_and_claims_nothing() {
+    for sig in ["ey-without-a-dot", "dots.without.ey", ""] {
+        let other = b"another signature".to_vec();
+        let answer = judge_envelope(envelope(&[sig.as_bytes().to_vec(), other]));
+        assert_eq!(answer.unwrap_err().refusal.reason, Reason::UnknownSigner, "{sig}");
+        assert_eq!(unverified_token_claims(sig.as_bytes()), None, "{sig}");
+    }
+    assert_eq!(unverified_token_claims(&[0xff; 64]), None);
+    let shown = unverified_token_claims(&token(&claims())).unwrap();
+    assert_eq!(Value::Object(shown), claims());
+}
+
+#[test]
+fn claims_are_shown_of_a_token_of_8_kib_and_of_no_longer_one() {
+    let shown = |length| unverified_token_claims(crate::push_token::token_of_length(length).as_bytes());
+    assert!(shown(8192).is_some());
+    assert_eq!(shown(8193), None);
 }
