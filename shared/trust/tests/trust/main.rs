@@ -5,6 +5,7 @@ mod conformance;
 mod keyless;
 mod keys;
 mod push_token;
+mod sigstore;
 mod suite;
 mod vectors;
 mod verification;
