@@ -4,9 +4,11 @@
 mod conformance;
 mod keyless;
 mod keys;
+mod peers;
 mod push_token;
 mod sigstore;
 mod sigstore_corpus;
+mod sigstore_peers;
 mod suite;
 mod vectors;
 mod verification;

@@ -23,7 +23,7 @@ fn logged() -> i64 {
     published().seconds() - 30
 }
 
-fn a_job() -> Value {
+pub(crate) fn a_job() -> Value {
     json!({
         "organization_slug": "acme", "pipeline_slug": "fraud-train", "build_number": 42,
         "build_commit": "d18aac96b905b4b3c839891b7a91c9414149514c", "job_id": "j-1",
@@ -35,7 +35,7 @@ fn attestation() -> Attestation {
     Attestation::of_job(&a_job(), logged())
 }
 
-fn signer_under(id: &str, trusted_root: &TrustedRoot) -> Signer {
+pub(crate) fn signer_under(id: &str, trusted_root: &TrustedRoot) -> Signer {
     let sigstore = Sigstore { organization: "acme".to_owned(), trusted_root: trusted_root.clone() };
     Signer { kind: SignerKind::Sigstore(sigstore), ..a_signer(id, &a_key()) }
 }
