@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Tokens by PyJWT and envelopes by securesystemslib, right and wrong, each with the verdict of its own maker.
 
-usage: peer_cases.py KEYS      KEYS is a folder with rsa.pem and rsa-other.pem
+usage: peer_cases.py < QUESTION      QUESTION is {"keys": FOLDER}, with rsa.pem and rsa-other.pem in the folder
 
 Prints one JSON object: for each suite its version, what verification needs to know, and its cases
 `{name, text, theirs, otherwise}`: `theirs` is whether the library that made the case accepts it where it is
@@ -346,6 +346,6 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 1:
         sys.exit(__doc__)
-    main(Path(sys.argv[1]))
+    main(Path(json.load(sys.stdin)["keys"]))

@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::{keyless, peers, suite::Suite, vectors, wycheproof_suites};
+use crate::{
+    keyless, python_peers, sigstore_corpus, sigstore_peers, suite::Suite, vectors, wycheproof_suites,
+};
 
 /// What is run and what is not, above the table.
 const HEAD: &str = "\
@@ -44,7 +46,13 @@ const SOURCES: &[Source] = &[
     Source { names: &[vectors::OFFICIAL], run: |test| Some(vec![vectors::official(test)?]) },
     Source { names: &[], run: |_| Some(vec![vectors::dsse(), keyless::suite(), vectors::webhook()]) },
     Source { names: &[vectors::PLUGIN], run: |test| Some(vec![vectors::plugin(test)?]) },
-    Source { names: peers::NAMES, run: peers::suites },
+    Source { names: python_peers::NAMES, run: python_peers::suites },
+    Source { names: &[sigstore_corpus::NAME], run: |test| Some(vec![sigstore_corpus::suite(test)?]) },
+    Source { names: &[sigstore_peers::MOCK], run: |test| Some(vec![sigstore_peers::mock(test)?]) },
+    Source {
+        names: &[sigstore_peers::SECOND_OPINION],
+        run: |test| Some(vec![sigstore_peers::second_opinion(test)?]),
+    },
 ];
 
 /// One line of the table.

@@ -46,9 +46,19 @@ impl Suite {
             Some(why) if accepted == valid => {
                 self.wrong(format!("{named}: the listed reason does not apply: {why}"));
             }
-            Some(why) if accepted => self.explain("accepted though invalid there", why),
-            Some(why) => self.explain("refused though valid", why),
+            Some(why) if accepted => self.accepted_though_invalid(why),
+            Some(why) => self.refused_though_valid(why),
         }
+    }
+
+    /// The rejected case is one that the suite calls valid or acceptable.
+    pub(crate) fn refused_though_valid(&mut self, why: &str) {
+        self.explain("refused though valid", why);
+    }
+
+    /// The accepted case is one that the suite calls invalid, for another question than the one it was put.
+    pub(crate) fn accepted_though_invalid(&mut self, why: &str) {
+        self.explain("accepted though invalid there", why);
     }
 
     pub(crate) fn answered(&mut self, accepted: bool) {

@@ -1,10 +1,16 @@
 //! Envelopes and bundles.
 
+use launchgate_sigstore::TrustedRoot;
+use launchgate_standin::{Attestation, SigstoreStandin};
 use launchgate_statement::{Envelope, PAYLOAD_TYPE};
 use serde_json::{Value, json};
 
 use super::{Answer, edit::Recipe, run};
-use crate::{a_key, a_signer, a_statement, judge, signers, vector};
+use crate::{
+    a_key, a_signer, a_statement, judge, published, signers,
+    sigstore::{a_job, signer_under},
+    vector,
+};
 
 /// What is read is written so that it is read again as the same; nothing of it is lost but the alphabet of
 /// its base64.
@@ -73,8 +79,31 @@ fn a_bundle_is_read_as_the_one_envelope_in_it() {
             let whole: Value = serde_json::from_slice(&text).expect("what we read is JSON");
             let inner = if whole.get("payload").is_some() { &whole } else { &whole["dsseEnvelope"] };
             let inner = Envelope::parse(inner.to_string().as_bytes()).expect("the envelope in it is one");
-            assert_eq!(&inner, envelope);
+            let material = envelope.verification_material.as_ref();
+            assert!(material.is_none_or(|material| *material == whole["verificationMaterial"]));
+            assert!(inner == Envelope { verification_material: None, ..envelope.clone() });
         }
         Answer::of(&read)
+    });
+}
+
+#[test]
+fn an_edited_bundle_verifies_only_while_it_holds_the_same_statement() {
+    let logged = published().seconds() - 60;
+    let instance = SigstoreStandin::new(logged - 86_400);
+    let root = TrustedRoot::from_json(&instance.trusted_root()).unwrap();
+    let bundle = instance.attest(&a_statement(), &Attestation::of_job(&a_job(), logged));
+    let (seeds, payload) = ([bundle.to_string().into_bytes()], a_statement());
+    let signers = signers([signer_under("sigstore", &root)]);
+
+    run("Sigstore bundle", |recipe: &Recipe| {
+        let read = Envelope::parse(&recipe.edited(recipe.seed(&seeds)));
+        let verified = read.is_ok_and(|envelope| {
+            judge(envelope, &signers).is_ok_and(|event| {
+                assert_eq!(event.envelope().payload, payload);
+                true
+            })
+        });
+        if verified { Answer::Accepted } else { Answer::Refused }
     });
 }
