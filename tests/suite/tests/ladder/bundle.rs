@@ -1,5 +1,6 @@
 //! What a Sigstore bundle proves: its certificate, its log entry, its time, and claim by claim the build.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use launchgate_outcome::Reason as R;
 use launchgate_suite::now;
 use serde_json::{Value, json};
@@ -16,6 +17,16 @@ fn with(pointer: &'static str, value: Value) -> impl Fn(String) -> String {
         *bundle.pointer_mut(pointer).unwrap_or_else(|| panic!("nothing at {pointer}")) = value.clone();
         bundle.to_string()
     }
+}
+
+/// The message data with another last byte in the envelope's signature.
+#[allow(clippy::needless_pass_by_value, reason = "as every bend of the data")]
+fn changed_signature(data: String) -> String {
+    let bundle: Value = serde_json::from_str(&data).unwrap();
+    let sig = bundle["dsseEnvelope"]["signatures"][0]["sig"].as_str().unwrap();
+    let mut changed = STANDARD.decode(sig).unwrap();
+    *changed.last_mut().unwrap() ^= 1;
+    data.replace(sig, &STANDARD.encode(changed))
 }
 
 pub(super) fn cases() -> Vec<Case> {
@@ -39,7 +50,7 @@ pub(super) fn cases() -> Vec<Case> {
         signature(R::BundleTime, "logged after it was published").attestation(|it| it.logged += 600),
         signature(R::BundleLog, "another neighbour in the log")
             .data(with("/verificationMaterial/tlogEntries/0/inclusionProof/hashes/0", hash)),
-        signature(R::BundleSignature, "a changed payload").data(with("/dsseEnvelope/payload", json!("e30="))),
+        signature(R::BundleSignature, "a changed signature").data(changed_signature),
         signature(R::SignerExpired, "a bundle after notAfter").file("/signers/3/notAfter", ago),
         signature(R::RevokedSigner, "a revoked signer of bundles").file("/signers/3/revoked", true),
         refused(R::IdentityMismatch, "identity", "another organization")
