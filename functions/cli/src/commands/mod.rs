@@ -15,6 +15,7 @@ pub(crate) mod schema;
 pub(crate) mod send;
 pub(crate) mod serve;
 pub(crate) mod sign;
+pub(crate) mod test;
 pub(crate) mod verify;
 mod verify_webhook;
 pub(crate) mod version;
