@@ -95,6 +95,9 @@ pub(crate) enum Command {
 impl Command {
     /// Runs it; the code is the answer's, see `Outcome::exit_code`.
     pub(crate) fn run(self, output: &Output) -> Result<u8, Failure> {
+        if output.is_sarif() && !matches!(self, Self::Lint(_)) {
+            return Err(Failure::usage("--output sarif: only `lint` has findings to report that way"));
+        }
         match self {
             Self::Demo(command) => command.run(output),
             Self::Serve(command) => command.run(output),

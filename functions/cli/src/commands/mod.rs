@@ -10,6 +10,7 @@ pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod keygen;
 pub(crate) mod lint;
+mod lint_sarif;
 pub(crate) mod replay;
 pub(crate) mod schema;
 pub(crate) mod send;
