@@ -17,4 +17,5 @@ mod probes;
 mod pubsub;
 mod push_auth;
 mod relay;
+mod rotation;
 mod shutdown;
