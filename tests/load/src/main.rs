@@ -17,6 +17,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 
+/// The service's own: what it is compared with in this process pays the same for its memory.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const USAGE: &str = "usage: launchgate-load bench --bin-dir DIR [--events N]
        launchgate-load signers                                                (that part of the bench alone)
        launchgate-load bare a|b|c --key PEM_FILE [--db FILE] [--vertex URL]   (a bare loop as a server)";
