@@ -44,6 +44,7 @@ pub(crate) const SECTIONS: &[(&str, &[&str])] = &[
     ("buildkite", buildkite::KEYS),
     ("a signer", signers::KEYS),
     ("buildkiteOidc", signers::OIDC_KEYS),
+    ("sigstore", signers::SIGSTORE_KEYS),
     ("a trigger", trigger::KEYS),
     ("match", match_section::KEYS),
     ("require", require::KEYS),

@@ -29,6 +29,7 @@ mod tests {
             "buildkite" => "/properties/buildkite",
             "a signer" => "/$defs/signer",
             "buildkiteOidc" => "/$defs/signer/properties/buildkiteOidc",
+            "sigstore" => "/$defs/signer/properties/sigstore",
             "a trigger" => "/$defs/trigger",
             "match" => "/$defs/match",
             "require" => "/$defs/require",

@@ -40,27 +40,29 @@ impl VouchedFacts {
         facts
     }
 
-    /// Adds what this signature proves of `statement` and nobody before it did. A token proves what it says
-    /// itself, which `verify` has compared with the statement.
+    /// Adds what this signature proves of `statement` and nobody before it did. A token or certificate proves
+    /// what it says itself, which `verify` has compared with the statement.
     fn add(&mut self, statement: &Statement, signature: &VerifiedSignature) {
-        let VerifiedSignature { voucher, token, .. } = signature;
-        let said = token.as_ref().map_or(&statement.build, |token| &token.build);
+        let VerifiedSignature { voucher, token, certificate, .. } = signature;
+        let said = match (token, certificate) {
+            (Some(token), _) => &token.build,
+            (None, Some(certificate)) => &certificate.build,
+            (None, None) => &statement.build,
+        };
         for &name in facts_vouched_by(*voucher) {
             let place = &mut self.vouchers[name as usize];
             if place.is_none() && self.build.take_from(said, name) {
                 *place = Some(*voucher);
             }
         }
-        let time = |at, source| Some(VouchedTime { at, source, voucher: *voucher });
-        // A token's time is its issuer's; it goes before a key's word. Source: DESIGN §4, maxAge.
-        match (voucher, token, self.time) {
-            (Voucher::Token, Some(token), None | Some(VouchedTime { voucher: Voucher::Key, .. })) => {
-                self.time = time(token.issued, "token iat");
-            }
-            (Voucher::Key, _, None) => {
-                self.time = statement.started_on.and_then(|at| time(at, "startedOn"));
-            }
-            _ => {}
+        let (at, source) = match (token, certificate) {
+            (Some(token), _) => (Some(token.issued), "token iat"),
+            (None, Some(certificate)) => (Some(certificate.signed), "time in the bundle"),
+            (None, None) => (statement.started_on.filter(|_| *voucher == Voucher::Key), "startedOn"),
+        };
+        let time = at.map(|at| VouchedTime { at, source, voucher: *voucher });
+        if time.is_some() && self.time.is_none_or(|known| rank(*voucher) < rank(known.voucher)) {
+            self.time = time;
         }
     }
 
@@ -87,6 +89,16 @@ impl VouchedFacts {
     /// The instant `maxAge` is measured from.
     pub fn time(&self) -> Option<VouchedTime> {
         self.time
+    }
+}
+
+/// Whose time goes before whose: Buildkite's issuer, then Sigstore's clocks, then a key's word.
+/// Source: DESIGN §4, maxAge.
+fn rank(voucher: Voucher) -> u8 {
+    match voucher {
+        Voucher::Token => 0,
+        Voucher::Certificate => 1,
+        _ => 2,
     }
 }
 
