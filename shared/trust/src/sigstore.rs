@@ -157,17 +157,21 @@ fn agreeing(claims: &CertificateClaims, said: &Build) -> Result<Build, Mismatch>
     let organization = same("organization", pipeline.organization, said.organization.as_deref())?;
     let slug = same("pipeline", pipeline.pipeline, said.pipeline.as_deref())?;
 
-    let page = claims.run_invocation_uri.as_deref().unwrap_or_default();
-    let run = Invocation::parse(page)
-        .filter(|run| run.pipeline == pipeline)
-        .ok_or_else(|| shape("run invocation URI", &format!("{identity}/builds/NUMBER#JOB"), page))?;
-    if Some(run.number) != said.number {
-        let (expected, actual) = (said.number.map(|number| number.to_string()), run.number.to_string());
-        return Err(differs("build number", expected.as_deref(), &actual));
-    }
-    if let (Some(job), Some(said)) = (run.job, said.job.as_deref()) {
-        same("job", job, Some(said))?;
-    }
+    // An instance that is not set up for Buildkite names the pipeline alone; what it leaves out it does not
+    // vouch for.
+    let run = claims.run_invocation_uri.as_deref().map(|page| {
+        let run = Invocation::parse(page).filter(|run| run.pipeline == pipeline);
+        let run =
+            run.ok_or_else(|| shape("run invocation URI", &format!("{identity}/builds/NUMBER#JOB"), page))?;
+        if Some(run.number) != said.number {
+            let (expected, actual) = (said.number.map(|number| number.to_string()), run.number.to_string());
+            return Err(differs("build number", expected.as_deref(), &actual));
+        }
+        if let (Some(job), Some(said)) = (run.job, said.job.as_deref()) {
+            same("job", job, Some(said))?;
+        }
+        Ok(run.number)
+    });
     let commit = match claims.source_repository_digest.as_deref() {
         // A build that was created for a name (`HEAD`) vouches for no commit, as with tokens.
         Some(commit) if is_commit_id(commit) => {
@@ -182,7 +186,7 @@ fn agreeing(claims: &CertificateClaims, said: &Build) -> Result<Build, Mismatch>
     Ok(Build {
         organization: Some(organization),
         pipeline: Some(slug),
-        number: Some(run.number),
+        number: run.transpose()?,
         commit,
         source: unless_said("build trigger", &claims.build_trigger, &said.source)?,
         runner: unless_said("runner environment", &claims.runner_environment, &said.runner)?,

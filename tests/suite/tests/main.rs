@@ -19,3 +19,4 @@ mod push_auth;
 mod relay;
 mod rotation;
 mod shutdown;
+mod sigstore;
