@@ -17,5 +17,6 @@ mod probes;
 mod pubsub;
 mod push_auth;
 mod relay;
+mod rotation;
 mod shutdown;
 mod sigstore;

@@ -547,3 +547,22 @@ fn no_changed_character_of_a_token_is_accepted() {
     assert_eq!(rejection(answer.unwrap_err()).refusal.reason, Reason::BuildkiteTokenMalformed);
     assert!(URL_SAFE_NO_PAD.decode(good.rsplit(|byte| *byte == b'.').next().unwrap()).is_ok());
 }
+
+#[test]
+fn only_an_rs256_token_by_an_rsa_key_speaks_for_a_job() {
+    let named = |header: Value| token_of(&header.to_string(), &claims().to_string()).into_bytes();
+    let answer = |signature| {
+        let keys = key_set();
+        let answer = ask(envelope(&[signature]), &keyless(), published(), BuildkiteKeys::Complete(&keys));
+        rejection(answer.unwrap_err()).refusal.reason
+    };
+    for alg in ["none", "HS256", "ES256", "PS256", "RS512"] {
+        let header = json!({"alg": alg, "kid": KID, "typ": "JWT"});
+        assert_eq!(answer(named(header)), Reason::BuildkiteTokenMalformed, "{alg}");
+    }
+    let header = json!({"alg": "RS256", "kid": KID, "typ": "JWT"});
+    for name in ["crit", "jku", "x5u", "x5c", "jwk"] {
+        let header = with(header.clone(), name, json!("https://evil.example"));
+        assert_eq!(answer(named(header)), Reason::BuildkiteTokenMalformed, "{name}");
+    }
+}

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod conformance;
+mod iap_token;
 mod keyless;
 mod keys;
 mod peers;
