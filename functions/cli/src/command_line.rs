@@ -8,9 +8,9 @@ use launchgate_triggers::Config;
 
 use crate::{
     commands::{
-        completions::Completions, demo::Demo, docs::Docs, emit::Emit, events::Events, explain::Explain,
-        init::Init, inspect::Inspect, keygen::Keygen, lint::Lint, replay::Replay, schema::Schema, send::Send,
-        serve::Serve, sign::Sign, test::Test, verify::Verify, version::Version,
+        completions::Completions, demo::Demo, diff::Diff, docs::Docs, emit::Emit, events::Events,
+        explain::Explain, init::Init, inspect::Inspect, keygen::Keygen, lint::Lint, replay::Replay,
+        schema::Schema, send::Send, serve::Serve, sign::Sign, test::Test, verify::Verify, version::Version,
     },
     failure::Failure,
     output::{Format, Output},
@@ -75,6 +75,8 @@ pub(crate) enum Command {
     Lint(Lint),
     /// Hold a triggers file against test cases
     Test(Test),
+    /// Say which past events another triggers file would decide otherwise
+    Diff(Diff),
     /// Write a triggers file for a compiled pipeline
     Init(Init),
     /// Print the JSON Schema of the triggers file, for editors
@@ -110,6 +112,7 @@ impl Command {
             Self::Inspect(command) => command.run(output),
             Self::Lint(command) => command.run(output),
             Self::Test(command) => command.run(output),
+            Self::Diff(command) => command.run(output),
             Self::Init(command) => command.run(output),
             Self::Schema(command) => command.run(output),
             Self::Events(command) => command.run(output),

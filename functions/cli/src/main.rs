@@ -15,6 +15,7 @@ mod cases;
 mod clock;
 mod command_line;
 mod commands;
+mod decision_changes;
 mod demo;
 mod event_source;
 mod failure;

@@ -4,6 +4,7 @@
 
 mod cases;
 mod demo;
+mod diff;
 mod emit;
 mod explain;
 mod folder;
