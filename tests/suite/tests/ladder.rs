@@ -3,6 +3,7 @@
 //! `the_cases_name_every_reason` holds the tables against the list of reasons, so that a reason cannot come
 //! into the product without a delivery here that ends with it.
 
+mod bundle;
 mod case;
 mod envelope;
 mod identity;
@@ -51,6 +52,7 @@ fn cases() -> Vec<Case> {
         signature::cases(),
         statement::cases(),
         identity::cases(),
+        bundle::cases(),
         policy::cases(),
     ]
     .into_iter()
@@ -68,7 +70,7 @@ async fn hold(cases: Vec<Case>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_right_in_everything_passes_every_rung_and_launches() {
-    for proof in [Proof::Key, Proof::Token] {
+    for proof in [Proof::Key, Proof::Token, Proof::Bundle] {
         let delivered = right(proof).deliver(&Clouds::start().await).await;
 
         assert_eq!((delivered.status, delivered.runs), (204, 1));
@@ -76,8 +78,11 @@ async fn what_is_right_in_everything_passes_every_rung_and_launches() {
         assert_eq!(ladder.outcome, "launched");
         assert!(ladder.checks.iter().all(|check| check.status == CheckStatus::Passed), "{ladder:#?}");
         let rungs: BTreeSet<_> = ladder.checks.iter().map(|check| check.name.as_str()).collect();
-        let asked = ["organization", "pipeline", "branch", "tag", "step", "artifact"];
-        let asked = asked.map(|clause| format!("match.{clause}"));
+        let asked: &[_] = match proof {
+            Proof::Bundle => &["organization", "pipeline", "artifact"],
+            Proof::Key | Proof::Token => &["organization", "pipeline", "branch", "tag", "step", "artifact"],
+        };
+        let asked: Vec<_> = asked.iter().map(|clause| format!("match.{clause}")).collect();
         let others = [
             "signature",
             "statement",

@@ -309,6 +309,17 @@ fn a_key_set_keeps_rsa_signing_keys_and_nothing_ambiguous() {
 }
 
 #[test]
+fn a_refusal_says_what_the_token_says() {
+    let message = |name: &str, value: Value| {
+        ask(&token(&header(), &with(claims(), name, value))).unwrap_err().to_string()
+    };
+    for name in ["iss", "aud", "email", "email_verified"] {
+        assert!(message(name, json!("something else")).contains("found \"something else\""), "{name}");
+    }
+    assert!(!message("iss", json!("x".repeat(1000))).contains(&"x".repeat(201)));
+}
+
+#[test]
 fn a_token_may_have_8_kib_and_a_key_set_256() {
     assert!(ask(&token_of_length(8192)).is_ok());
     assert_eq!(reason(&token_of_length(8193)), Reason::TokenMalformed);

@@ -1,7 +1,10 @@
 //! One case of the ladder: a delivery that is right in everything, bent in one place.
 
 use launchgate_outcome::{Outcome, Reason};
-use launchgate_standin::{BuildkiteStandin, GoogleCerts, PushToken, SigningKey as StandinKey, VertexStandin};
+use launchgate_standin::{
+    Attestation, BuildkiteStandin, GoogleCerts, PushToken, SigningKey as StandinKey, SigstoreStandin,
+    VertexStandin,
+};
 use launchgate_statement::{Envelope, PAYLOAD_TYPE, Signature};
 use launchgate_suite::{
     Folder, PATIENCE, Push, a_key, a_pipeline_job, a_push, a_vertex, an_event, client, eventually, now,
@@ -27,6 +30,8 @@ pub(super) enum Proof {
     Key,
     /// The job's own token: the signer `buildkite`.
     Token,
+    /// A Sigstore bundle: the signer `sigstore`.
+    Bundle,
 }
 
 /// The keys of a case's triggers file.
@@ -42,12 +47,14 @@ pub(super) struct Clouds {
     vertex: VertexStandin,
     certs: GoogleCerts,
     buildkite: BuildkiteStandin,
+    sigstore: SigstoreStandin,
 }
 
 impl Clouds {
     pub(super) async fn start() -> Self {
         let (certs, buildkite) = (GoogleCerts::start().await, BuildkiteStandin::start().await);
-        Self { vertex: a_vertex().await, certs: certs.unwrap(), buildkite: buildkite.unwrap() }
+        let sigstore = SigstoreStandin::new(now().seconds() - 86_400);
+        Self { vertex: a_vertex().await, certs: certs.unwrap(), buildkite: buildkite.unwrap(), sigstore }
     }
 }
 
@@ -62,6 +69,7 @@ pub(super) struct Case {
     statement: Vec<(String, Value)>,
     claims: Option<Bend<Value>>,
     token_key: StandinKey,
+    attestation: Option<fn(&mut Attestation)>,
     envelope: Option<Resign>,
     data: Option<Bend<String>>,
     push: Option<Bend<Push>>,
@@ -81,6 +89,7 @@ pub(super) fn refused(reason: Reason, rung: &'static str, what: impl Into<String
         statement: Vec::new(),
         claims: None,
         token_key: StandinKey::First,
+        attestation: None,
         envelope: None,
         data: None,
         push: None,
@@ -99,6 +108,16 @@ impl Case {
     /// Signed by the job's token instead of a key.
     pub(super) fn by_token(self) -> Self {
         Self { proof: Proof::Token, ..self }
+    }
+
+    /// In a Sigstore bundle instead.
+    pub(super) fn in_bundle(self) -> Self {
+        Self { proof: Proof::Bundle, ..self }
+    }
+
+    /// Another attestation of the job, which the instance of Sigstore makes all the same.
+    pub(super) fn attestation(self, bend: fn(&mut Attestation)) -> Self {
+        Self { attestation: Some(bend), ..self.in_bundle() }
     }
 
     /// Another value in the triggers file, at a JSON pointer's place.
@@ -188,18 +207,20 @@ impl Case {
 
     /// Delivers it to a service of its own.
     pub(super) async fn deliver(&self, clouds: &Clouds) -> Delivered {
-        let Clouds { vertex, certs, buildkite } = clouds;
+        let Clouds { vertex, certs, buildkite, sigstore } = clouds;
         let keys = Keys { release: a_key(), second: a_key() };
         let folder = self
             .file
             .iter()
-            .fold(a_folder(self.proof, &keys), |folder, (pointer, value)| folder.set(pointer, value.clone()))
+            .fold(a_folder(self.proof, &keys, sigstore), |folder, (pointer, value)| {
+                folder.set(pointer, value.clone())
+            })
             .vertex_at(&vertex.endpoint())
             .variable("LAUNCHGATE_GOOGLE_CERTS_ENDPOINT", &certs.endpoint())
             .variable("LAUNCHGATE_BUILDKITE_JWKS_ENDPOINT", &buildkite.endpoint());
         let service = folder.start();
 
-        let data = bent(self.data.as_ref(), self.envelope_of(&keys).to_json());
+        let data = bent(self.data.as_ref(), self.data_of(&keys, sigstore));
         let push = bent(self.push.as_ref(), a_push(data));
         let body = bent(self.body.as_ref(), push.wrapped()).to_string();
         let token = bent(self.sender.as_ref(), PushToken::new(ROUTE, EMAIL)).mint();
@@ -215,7 +236,7 @@ impl Case {
         Delivered { status, answer, calls: vertex.request_count(), runs: vertex.jobs().len(), folder }
     }
 
-    fn envelope_of(&self, keys: &Keys) -> Envelope {
+    fn data_of(&self, keys: &Keys, sigstore: &SigstoreStandin) -> String {
         let mut statement = a_statement();
         for (pointer, value) in &self.statement {
             put(&mut statement, pointer, value.clone());
@@ -223,16 +244,24 @@ impl Case {
         let payload = statement.to_string().into_bytes();
         let envelope = match self.proof {
             Proof::Key => keys.release.envelope(PAYLOAD_TYPE, &payload).unwrap(),
-            Proof::Token => {
-                let mut envelope = Envelope::unsigned(PAYLOAD_TYPE, payload);
-                let audience = format!("{AUDIENCE}/event/{}", envelope.event_digest().0);
-                let claims = bent(self.claims.as_ref(), BuildkiteStandin::claims(&a_job(), &audience));
-                let token = BuildkiteStandin::mint_with(&claims, self.token_key);
-                envelope.signatures = vec![Signature { keyid: None, sig: token.into_bytes() }];
-                envelope
+            Proof::Token => self.with_token(Envelope::unsigned(PAYLOAD_TYPE, payload)),
+            Proof::Bundle => {
+                let mut attestation = Attestation::of_job(&a_job(), now().seconds() - 2);
+                if let Some(bend) = self.attestation {
+                    bend(&mut attestation);
+                }
+                return sigstore.attest(&payload, &attestation).to_string();
             }
         };
-        self.envelope.as_ref().map_or(envelope.clone(), |bend| bend(envelope, keys))
+        self.envelope.as_ref().map_or(envelope.clone(), |bend| bend(envelope, keys)).to_json()
+    }
+
+    fn with_token(&self, mut envelope: Envelope) -> Envelope {
+        let audience = format!("{AUDIENCE}/event/{}", envelope.event_digest().0);
+        let claims = bent(self.claims.as_ref(), BuildkiteStandin::claims(&a_job(), &audience));
+        let token = BuildkiteStandin::mint_with(&claims, self.token_key);
+        envelope.signatures = vec![Signature { keyid: None, sig: token.into_bytes() }];
+        envelope
     }
 }
 
@@ -284,7 +313,7 @@ fn a_job() -> Value {
 }
 
 /// A file that asks for everything there is to ask for, and what is right meets.
-fn a_folder(proof: Proof, keys: &Keys) -> Folder {
+fn a_folder(proof: Proof, keys: &Keys, sigstore: &SigstoreStandin) -> Folder {
     let day = 86_400_000_000;
     let window = json!({
         "notBefore": now().plus_micros(-day).to_string(),
@@ -307,12 +336,21 @@ fn a_folder(proof: Proof, keys: &Keys) -> Folder {
         "artifact": "us-docker.pkg.dev/acme/ml/**", "when": "artifact.annotations.kind == \"container\"",
     });
     trigger["require"] = json!({
-        "signers": {"anyOf": ["release-key", "buildkite"], "atLeast": 1},
+        "signers": {"anyOf": ["release-key", "buildkite", "sigstore"], "atLeast": 1},
         "sources": ["webhook", "schedule"], "maxAge": "24h",
     });
-    if proof == Proof::Key {
+    match proof {
+        Proof::Key => trigger["require"]["repository"] = json!("https://github.com/acme/fraud-train"),
         // A token does not say it.
-        trigger["require"]["repository"] = json!("https://github.com/acme/fraud-train");
+        Proof::Token => {}
+        // Nor does a certificate, and none of these.
+        Proof::Bundle => {
+            trigger["launch"]["pipelineJob"]["labels"] = json!({"team": "fraud"});
+            trigger["match"]
+                .as_object_mut()
+                .unwrap()
+                .retain(|name, _| !["branch", "tag", "step"].contains(&&**name));
+        }
     }
     let route = json!({"auth": "oidc", "audience": ROUTE, "email": EMAIL, "subscription": SUBSCRIPTION});
     let folder = Folder::trusting(&keys.release)
@@ -324,6 +362,12 @@ fn a_folder(proof: Proof, keys: &Keys) -> Folder {
         signers[0][name] = value.clone();
     }
     signers.push(buildkite);
+    folder.write("keys/trusted_root.json", sigstore.trusted_root());
+    let mut bundles = window;
+    bundles["id"] = json!("sigstore");
+    bundles["sigstore"] =
+        json!({"organization": "acme", "trustedRoot": "keys/trusted_root.json", "forkBuilds": "disabled"});
+    signers.push(bundles);
     folder.set("/signers", Value::Array(signers))
 }
 
