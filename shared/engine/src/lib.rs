@@ -22,7 +22,7 @@ mod sweep;
 
 pub use comparison::{Difference, same_job};
 pub use gate::{Answer, Gate, GateParts, NothingDecided};
-pub use judge::{Decided, Judgement, judge};
+pub use judge::{Decided, Judgement, judge, judge_recorded};
 pub use receipt::{AuthenticatedReceipt, Receipt, UnreadableDelivery};
 pub use records::{
     Admission, Admitted, AttemptRecord, CallSummary, Claim, Claimed, Command, CommandId, CommandKind,

@@ -63,7 +63,8 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(gate: Gate, health: Health, events: Doorkeeper, sweep: Option<Doorkeeper>) -> Self {
-        Self { gate, metrics: Metrics::new(), health, events, sweep, slots: Semaphore::new(IN_FLIGHT) }
+        let metrics = Metrics::new(&gate.config().signer_dates());
+        Self { gate, metrics, health, events, sweep, slots: Semaphore::new(IN_FLIGHT) }
     }
 }
 

@@ -135,13 +135,13 @@ impl Judge<'_> {
             return WhenSays::Yes;
         }
         if let Some(fact) = unvouched {
-            let name = fact.as_str();
-            // The clause fits what is claimed, which makes the trigger a candidate; for the decision it fails.
-            let rung = format!("match.{name}");
-            for check in checks.iter_mut().filter(|check| check.name == rung) {
-                check.status = CheckStatus::Failed;
-            }
             checks.extend(trigger.matching.when_not_reached());
+            let name = fact.as_str();
+            let clause = format!("match.{name}");
+            if let Some(rung) = checks.iter_mut().find(|rung| rung.name == clause) {
+                // It held, but by a claim alone: that is what refuses.
+                rung.status = CheckStatus::Failed;
+            }
             let message = format!(
                 "match.{name} holds by the job's own word only; no permitted signer proves build.{name}"
             );

@@ -18,5 +18,6 @@ mod probes;
 mod pubsub;
 mod push_auth;
 mod relay;
+mod rotation;
 mod shutdown;
 mod sigstore;

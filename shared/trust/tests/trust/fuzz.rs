@@ -35,16 +35,17 @@ impl Answer {
 
 /// Runs `target` over many recipes and says how many there were; fails when none of them came to either
 /// answer, for then the target tries nothing.
-fn run(name: &str, target: impl Fn(&Recipe) -> Answer + std::panic::RefUnwindSafe) {
+fn run(name: &str, target: impl Fn(&Recipe) -> Answer) {
     let timed = std::env::var_os("BOLERO_RANDOM_TEST_TIME_MS").is_some();
     let (inputs, accepted) = (Cell::new(0_usize), Cell::new(0_usize));
     let begun = Instant::now();
-    let counted = std::panic::AssertUnwindSafe((&inputs, &accepted));
+    // Nothing is looked at again after a panic but the input that caused it.
+    let counted = std::panic::AssertUnwindSafe((&target, &inputs, &accepted));
     let check = bolero::check!().with_type::<Recipe>().with_shrink_time(Duration::from_secs(10));
     let check = if timed { check } else { check.with_iterations(INPUTS) };
     check.for_each(|recipe| {
+        let (target, inputs, accepted) = *counted;
         let answer = target(recipe);
-        let (inputs, accepted) = *counted;
         inputs.set(inputs.get() + 1);
         accepted.set(accepted.get() + usize::from(answer == Answer::Accepted));
     });

@@ -587,3 +587,22 @@ fn claims_are_shown_of_a_token_of_8_kib_and_of_no_longer_one() {
     assert!(shown(8192).is_some());
     assert_eq!(shown(8193), None);
 }
+
+#[test]
+fn only_an_rs256_token_by_an_rsa_key_speaks_for_a_job() {
+    let named = |header: Value| token_of(&header.to_string(), &claims().to_string()).into_bytes();
+    let answer = |signature| {
+        let keys = key_set();
+        let answer = ask(envelope(&[signature]), &keyless(), published(), BuildkiteKeys::Complete(&keys));
+        rejection(answer.unwrap_err()).refusal.reason
+    };
+    for alg in ["none", "HS256", "ES256", "PS256", "RS512"] {
+        let header = json!({"alg": alg, "kid": KID, "typ": "JWT"});
+        assert_eq!(answer(named(header)), Reason::BuildkiteTokenMalformed, "{alg}");
+    }
+    let header = json!({"alg": "RS256", "kid": KID, "typ": "JWT"});
+    for name in ["crit", "jku", "x5u", "x5c", "jwk"] {
+        let header = with(header.clone(), name, json!("https://evil.example"));
+        assert_eq!(answer(named(header)), Reason::BuildkiteTokenMalformed, "{name}");
+    }
+}

@@ -4,6 +4,7 @@
 mod bits;
 mod conformance;
 mod fuzz;
+mod iap_token;
 mod keyless;
 mod keys;
 mod peers;

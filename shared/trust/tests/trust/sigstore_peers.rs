@@ -125,7 +125,7 @@ fn made_by_standin() -> Vec<Case> {
     cases
 }
 
-/// The PyPI package's opinion on bundles, ours and theirs, beside our answer at the layer of bundles.
+/// The `PyPI` package's opinion on bundles, ours and theirs, beside our answer at the layer of bundles.
 pub(crate) fn second_opinion(name: &str) -> Option<Suite> {
     let cases: Vec<_> = made_by_standin();
     let cases: Vec<_> = cases.iter().chain(made_by_mock(name)?).collect();
