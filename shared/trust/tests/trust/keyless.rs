@@ -606,3 +606,57 @@ fn only_an_rs256_token_by_an_rsa_key_speaks_for_a_job() {
         assert_eq!(answer(named(header)), Reason::BuildkiteTokenMalformed, "{name}");
     }
 }
+
+#[test]
+fn of_several_refused_tokens_the_one_that_came_nearest_is_named() {
+    let mut forged = token(&claims());
+    let last = forged.len() - 2;
+    forged[last] = if forged[last] == b'A' { b'B' } else { b'A' };
+    let old = with(claims(), "iat", json!(published().seconds() - 1000));
+    let far_to_near = [
+        (b"eyJhbGciOiJub25lIn0.e30.".to_vec(), Reason::BuildkiteTokenMalformed),
+        (forged, Reason::BuildkiteTokenSignature),
+        (token(&with(claims(), "iss", json!("https://evil.example"))), Reason::BuildkiteTokenIssuer),
+        (token(&with(claims(), "aud", json!(AUDIENCE))), Reason::UnboundToken),
+        (
+            token(&with(claims(), "aud", json!(format!("{AUDIENCE}/event/{}", "0".repeat(64))))),
+            Reason::BindingMismatch,
+        ),
+        (token(&with(claims(), "exp", json!(0))), Reason::BuildkiteTokenTime),
+        (token(&old), Reason::TokenTooOld),
+    ];
+    for pair in far_to_near.windows(2) {
+        let [(far, _), (near, reason)] = pair else { unreachable!("windows of two") };
+        for both in [[far.clone(), near.clone()], [near.clone(), far.clone()]] {
+            let rejection = judge_envelope(envelope(&both)).unwrap_err();
+            assert_eq!(rejection.refusal.reason, *reason);
+        }
+    }
+}
+
+#[test]
+fn the_scope_is_shown_once_for_each_kind_of_proof_that_there_is() {
+    let scopes = |event: &VerifiedEvent| -> Vec<_> {
+        event
+            .checks()
+            .iter()
+            .filter(|check| check.name == "scope")
+            .map(|check| check.voucher.unwrap())
+            .collect()
+    };
+    assert_eq!(scopes(&judge(&claims()).unwrap()), [Voucher::Token]);
+
+    let key = a_key();
+    let both = signers([a_signer("key", &key), signer("buildkite", oidc())]);
+    let mut signed = envelope(&[token(&claims())]);
+    signed.signatures.extend(key.envelope(PAYLOAD_TYPE, &payload()).unwrap().signatures);
+    let keys = key_set();
+    let event = ask(signed, &both, published(), BuildkiteKeys::Complete(&keys)).unwrap();
+    assert_eq!(scopes(&event), [Voucher::Key, Voucher::Token]);
+}
+
+#[test]
+fn buildkites_keys_are_needed_where_somebody_speaks_by_its_tokens() {
+    assert!(keyless().need_buildkite_keys());
+    assert!(!signers([a_signer("key", &a_key())]).need_buildkite_keys());
+}
