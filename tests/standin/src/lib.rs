@@ -25,7 +25,7 @@ mod timestamp;
 mod tokens;
 mod vertex;
 
-pub use buildkite::BuildkiteStandin;
+pub use buildkite::{AgentFault, BuildkiteStandin};
 pub use federation::{FederationOptions, FederationStandin};
 pub use google_certs::{GoogleCerts, SigningKey};
 pub use kms::{KmsFault, KmsStandin, KmsVersion, SignsDigest};
