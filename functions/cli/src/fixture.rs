@@ -4,7 +4,9 @@
 
 use launchgate_engine::{Judgement, judge};
 use launchgate_outcome::{Check, CheckStatus, Outcome};
-use launchgate_statement::{Artifact, Build, Envelope, PAYLOAD_TYPE, ProvenanceDraft, Sha256, Timestamp};
+use launchgate_statement::{
+    Artifact, Build, BuildkiteIds, Envelope, PAYLOAD_TYPE, ProvenanceDraft, Sha256, Timestamp,
+};
 use launchgate_triggers::{Config, DecideOptions};
 use launchgate_trust::{BuildkiteKeys, Scheme, SignerKind, SigningKey, TrustInputs};
 use serde_json::{Map, Value};
@@ -88,6 +90,7 @@ impl Story {
         let draft = ProvenanceDraft {
             build: self.build.clone(),
             artifacts: self.artifacts.clone(),
+            ids: BuildkiteIds::default(),
             command: Some("make image".to_owned()),
             started_on,
         };

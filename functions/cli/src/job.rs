@@ -17,7 +17,8 @@ pub(crate) fn statement(
     artifacts: Vec<Artifact>,
     started_on: Option<Timestamp>,
 ) -> Result<Vec<u8>, Failure> {
-    let draft = ProvenanceDraft { build: job.build, artifacts, command: job.command, started_on };
+    let draft =
+        ProvenanceDraft { build: job.build, artifacts, ids: job.ids, command: job.command, started_on };
     draft
         .to_statement()
         .map_err(|error| Failure::usage(format!("no statement can be made of this job: {error}")))

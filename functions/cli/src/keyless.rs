@@ -1,4 +1,5 @@
-//! Signing with the job's own Buildkite token, asked for through `buildkite-agent` on PATH.
+//! Signing with the job's own Buildkite token, asked for through `buildkite-agent` on PATH or, where there is none,
+//! from the agent API itself.
 //!
 //! Promises: the token that ends up in an envelope is good for that one event of that one service; the
 //! token that is asked for first, to read its claims, is neither stored nor printed nor published. Does
@@ -7,9 +8,11 @@
 use std::{
     io::ErrorKind,
     process::{Command, Stdio},
+    time::Duration,
 };
 
-use launchgate_buildkite::Job;
+use launchgate_buildkite::{AgentApi, AgentApiError, Job, TokenWanted};
+use launchgate_service::Environment;
 use launchgate_statement::{Envelope, Signature};
 use launchgate_trust::{BuildkiteOidc, unverified_token_claims};
 use serde_json::{Map, Value};
@@ -17,10 +20,18 @@ use serde_json::{Map, Value};
 use crate::failure::Failure;
 
 /// What is in a token only when it is asked for; signers may be pinned to these.
-const OPTIONAL_CLAIMS: &str = "organization_id,pipeline_id,build_id,cluster_id,queue_key";
+const OPTIONAL_CLAIMS: [&str; 5] = ["organization_id", "pipeline_id", "build_id", "cluster_id", "queue_key"];
 
 /// Seconds a token is asked to live: enough to publish, little to a thief.
-const LIFETIME: &str = "300";
+const LIFETIME: u32 = 300;
+
+/// Seconds after its issue until which an event must be published, whatever lifetime its token has.
+/// Source: DESIGN §3, "Token time".
+const PUBLISHED_WITHIN: i64 = 900;
+
+/// Seconds before a token's end when it is no longer sent: as long as one try to publish takes at most, with some
+/// for clocks that differ.
+const MARGIN: i64 = 60;
 
 /// A hint for people; no verifier decides by it.
 const KEYID: &str = "buildkite-oidc";
@@ -28,14 +39,24 @@ const KEYID: &str = "buildkite-oidc";
 /// The job's agent, and the service that tokens are for.
 pub(crate) struct Keyless {
     audience: String,
+    /// For a job without a `buildkite-agent`; `None` when it lacks the access token too.
+    api: Option<AgentApi>,
+}
+
+/// An envelope with a token in it.
+pub(crate) struct Sealed {
+    pub(crate) envelope: Envelope,
+    /// For how long from now the token may be published.
+    pub(crate) young_for: Duration,
 }
 
 impl Keyless {
     /// `audience` is the triggers file's `service.audience`.
-    pub(crate) fn new(audience: &str) -> Result<Self, Failure> {
+    pub(crate) fn new(audience: &str, environment: &Environment) -> Result<Self, Failure> {
         let fits = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-');
         if (3..=63).contains(&audience.len()) && audience.bytes().all(fits) {
-            return Ok(Self { audience: audience.to_owned() });
+            let api = AgentApi::from_variables(environment.variables()).map_err(|error| failed(&error))?;
+            return Ok(Self { audience: audience.to_owned(), api });
         }
         Err(Failure::usage(format!(
             "--audience `{audience}`: expected the triggers file's service.audience, 3 to 63 lower-case letters, \
@@ -45,50 +66,97 @@ impl Keyless {
 
     /// The job, its build as Buildkite's token says it.
     pub(crate) async fn current(&self, job: Job) -> Result<Job, Failure> {
-        let (_, claims) = request(format!("{}/claims", self.audience)).await?;
+        let (_, claims) = self.request(&format!("{}/claims", self.audience)).await?;
         job.with_claims(&claims).map_err(|error| Failure::usage(error.to_string()))
     }
 
     /// The envelope with a token for exactly this event as its signature.
-    pub(crate) async fn signed(&self, envelope: &Envelope) -> Result<Envelope, Failure> {
+    pub(crate) async fn signed(&self, envelope: &Envelope) -> Result<Sealed, Failure> {
         let audience = BuildkiteOidc::event_audience(&self.audience, envelope.event_digest());
-        let (token, _) = request(audience).await?;
-        let mut signed = envelope.clone();
-        signed.signatures = vec![Signature { keyid: Some(KEYID.to_owned()), sig: token.into_bytes() }];
-        Ok(signed)
+        let (token, claims) = self.request(&audience).await?;
+        let mut envelope = envelope.clone();
+        envelope.signatures = vec![Signature { keyid: Some(KEYID.to_owned()), sig: token.into_bytes() }];
+        Ok(Sealed { envelope, young_for: young_for(&claims) })
+    }
+
+    /// A token for `audience` and what it claims.
+    async fn request(&self, audience: &str) -> Result<(String, Map<String, Value>), Failure> {
+        let token = match (by_agent(audience).await?, &self.api) {
+            (Some(token), _) => token,
+            (None, Some(api)) => {
+                let wanted = TokenWanted { audience, lifetime: LIFETIME, claims: &OPTIONAL_CLAIMS };
+                api.oidc_token(wanted).await.map_err(|error| failed(&error))?
+            }
+            (None, None) => {
+                return Err(Failure::usage(
+                    "--keyless needs `buildkite-agent` on PATH, or BUILDKITE_AGENT_ACCESS_TOKEN to ask the agent API \
+                     itself; does the step's container have either?",
+                ));
+            }
+        };
+        let unexpected =
+            |what: &str| Failure::Transient(format!("buildkite-agent answered {what}; see its version"));
+        let claims = unverified_token_claims(token.as_bytes())
+            .ok_or_else(|| unexpected("something that is no token"))?;
+        // Said here and not only by the gate: a wrapper that swallows the audience makes tokens good for nothing.
+        if claims.get("aud").and_then(Value::as_str) != Some(audience) {
+            return Err(unexpected("a token for another audience"));
+        }
+        Ok((token, claims))
     }
 }
 
-/// A token for `audience` and what it claims.
-async fn request(audience: String) -> Result<(String, Map<String, Value>), Failure> {
-    let asked = audience.clone();
+/// For how long a token that was issued now may be published, by what Buildkite granted.
+fn young_for(claims: &Map<String, Value>) -> Duration {
+    let seconds = |name: &str| claims.get(name).and_then(Value::as_i64).unwrap_or_default();
+    let granted = seconds("exp").saturating_sub(seconds("iat")).min(PUBLISHED_WITHIN);
+    Duration::from_secs(u64::try_from(granted - MARGIN).unwrap_or_default())
+}
+
+/// A token by `buildkite-agent`; `None` when there is none on PATH.
+async fn by_agent(audience: &str) -> Result<Option<String>, Failure> {
+    let asked = audience.to_owned();
     let answer = tokio::task::spawn_blocking(move || {
         Command::new("buildkite-agent")
             .args(["oidc", "request-token", "--audience", &asked])
-            .args(["--lifetime", LIFETIME, "--claim", OPTIONAL_CLAIMS])
+            .args(["--lifetime", &LIFETIME.to_string(), "--claim", &OPTIONAL_CLAIMS.join(",")])
             .stdin(Stdio::null())
             .output()
     });
     let answer = answer.await.map_err(anyhow::Error::from)?;
-    let answer = answer.map_err(|error| match error.kind() {
-        ErrorKind::NotFound => Failure::usage(
-            "--keyless needs `buildkite-agent` on PATH; does the step's container have it and the agent's token?",
-        ),
-        _ => Failure::usage(format!("buildkite-agent cannot be started: {error}")),
-    })?;
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Failure::usage(format!("buildkite-agent cannot be started: {error}"))),
+    };
     if !answer.status.success() {
         // What it says on stderr is for people; a token would be on stdout.
         let said: String = String::from_utf8_lossy(&answer.stderr).trim().chars().take(500).collect();
         return Err(Failure::Transient(format!("buildkite-agent gave no token for {audience}: {said}")));
     }
-    let token = String::from_utf8_lossy(&answer.stdout).trim().to_owned();
-    let unexpected =
-        |what: &str| Failure::Transient(format!("buildkite-agent answered {what}; see its version"));
-    let claims =
-        unverified_token_claims(token.as_bytes()).ok_or_else(|| unexpected("something that is no token"))?;
-    // Said here and not only by the gate: a wrapper that swallows the audience makes tokens good for nothing.
-    if claims.get("aud").and_then(Value::as_str) != Some(&audience) {
-        return Err(unexpected("a token for another audience"));
+    Ok(Some(String::from_utf8_lossy(&answer.stdout).trim().to_owned()))
+}
+
+fn failed(error: &AgentApiError) -> Failure {
+    let message = error.to_string();
+    if error.is_transient() { Failure::Transient(message) } else { Failure::Usage(message) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_token_is_young_until_shortly_before_its_end_or_the_publish_limit() {
+        let of = |claims: Value| young_for(claims.as_object().unwrap()).as_secs();
+        assert_eq!(of(json!({"iat": 1000, "exp": 1300})), 240);
+        assert_eq!(of(json!({"iat": 1000, "exp": 8200})), 840);
+        for worthless in [json!({"iat": 1000, "exp": 1030}), json!({"iat": 1000}), json!({})] {
+            assert_eq!(of(worthless.clone()), 0, "{worthless}");
+        }
     }
-    Ok((token, claims))
 }

@@ -27,8 +27,10 @@ mod local_file;
 mod output;
 mod private_key;
 mod publish;
+mod publishing;
 mod push_message;
 mod remote_artifact;
+mod signing;
 mod started_on;
 
 use std::process::ExitCode;

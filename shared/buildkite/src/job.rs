@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use launchgate_statement::{Build, is_commit_id};
+use launchgate_statement::{Build, BuildkiteIds, is_commit_id};
 use serde_json::{Map, Value};
 
 /// What the variables of a job say.
@@ -14,6 +14,8 @@ pub struct Job {
     /// The build. Organization, pipeline, number and job id are always there; a variable that is empty, and
     /// the pull request `false`, are none.
     pub build: Build,
+    /// Buildkite's ids of organization, pipeline and build; known from a token alone.
+    pub ids: BuildkiteIds,
     /// The step's command.
     pub command: Option<String>,
 }
@@ -96,7 +98,7 @@ impl Job {
             creator: text("BUILDKITE_BUILD_CREATOR"),
             pull_request: optional(PULL_REQUEST).map(pull_request).transpose()?.flatten(),
         };
-        Ok(Self { build, command: text("BUILDKITE_COMMAND") })
+        Ok(Self { build, ids: BuildkiteIds::default(), command: text("BUILDKITE_COMMAND") })
     }
 }
 
@@ -131,6 +133,11 @@ impl Job {
             source: text("build_source"),
             runner: text("runner_environment"),
             ..self.build
+        };
+        self.ids = BuildkiteIds {
+            organization: text("organization_id"),
+            pipeline: text("pipeline_id"),
+            build: text("build_id"),
         };
         Ok(self)
     }
@@ -231,7 +238,28 @@ mod tests {
             creator: Some("Ada".to_owned()),
             pull_request: None,
         };
-        assert_eq!(job(&[]).unwrap(), Job { build: expected, command: Some("make train".to_owned()) });
+        let ids = BuildkiteIds::default();
+        assert_eq!(job(&[]).unwrap(), Job { build: expected, ids, command: Some("make train".to_owned()) });
+    }
+
+    #[test]
+    fn ids_come_from_a_token_and_only_those_that_it_has() {
+        let mut claims = Map::from_iter([
+            ("organization_slug".to_owned(), "acme".into()),
+            ("pipeline_slug".to_owned(), "fraud-train".into()),
+            ("build_number".to_owned(), 418.into()),
+            ("job_id".to_owned(), "0190046e-e199-453b-a302-a21a4d649d31".into()),
+            ("organization_id".to_owned(), "o-1".into()),
+            ("pipeline_id".to_owned(), Value::Null),
+        ]);
+        let inside = job(&[("BUILDKITE_ORGANIZATION_ID", Some("o-9"))]).unwrap();
+        assert_eq!(inside.ids, BuildkiteIds::default());
+
+        let with = |claims: &Map<String, Value>| inside.clone().with_claims(claims).unwrap().ids;
+        let organization = Some("o-1".to_owned());
+        assert_eq!(with(&claims), BuildkiteIds { organization, ..BuildkiteIds::default() });
+        claims.remove("organization_id");
+        assert_eq!(with(&claims), BuildkiteIds::default());
     }
 
     #[test]

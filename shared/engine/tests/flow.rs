@@ -17,7 +17,7 @@ use launchgate_engine::{
 };
 use launchgate_ledger_sqlite::{Options, SqliteLedger};
 use launchgate_outcome::{Outcome, Reason};
-use launchgate_statement::{Artifact, Build, EventId, PAYLOAD_TYPE, ProvenanceDraft, Sha256, Timestamp};
+use launchgate_statement::{Artifact, Build, BuildkiteIds, EventId, PAYLOAD_TYPE, ProvenanceDraft, Sha256, Timestamp};
 use launchgate_triggers::{Config, DecideOptions, Files, LaunchPlan, Overrides, load};
 use launchgate_trust::{AuthenticatedSender, BuildkiteKeys, Scheme, SigningKey, TrustInputs};
 use serde_json::{Value, json};
@@ -245,7 +245,8 @@ fn event_of(number: u64, artifacts: u8) -> Vec<u8> {
         annotations: serde_json::Map::new(),
     };
     let started_on = Timestamp::parse("2026-11-18T11:01:40Z");
-    ProvenanceDraft { build, artifacts: (0..artifacts).map(artifact).collect(), command: None, started_on }
+    let artifacts = (0..artifacts).map(artifact).collect();
+    ProvenanceDraft { build, artifacts, ids: BuildkiteIds::default(), command: None, started_on }
         .to_statement()
         .unwrap()
 }

@@ -189,6 +189,11 @@ impl Endpoints {
         self.or_known(Service::Storage, "https://storage.googleapis.com")
     }
 
+    /// What replaces Cloud KMS.
+    pub fn kms_override(&self) -> Option<&Endpoint> {
+        self.replaced.get(&Service::Kms)
+    }
+
     /// Cloud KMS.
     pub fn kms(&self) -> Endpoint {
         self.or_known(Service::Kms, "https://cloudkms.googleapis.com")

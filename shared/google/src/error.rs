@@ -53,6 +53,28 @@ pub enum GoogleError {
         /// What is wrong, and what would do.
         problem: String,
     },
+    /// A text is not the name of a key's version.
+    #[error(
+        "`{text}` names no version of a key: {problem}; expected \
+         projects/P/locations/L/keyRings/R/cryptoKeys/K/cryptoKeyVersions/N"
+    )]
+    KeyVersion {
+        /// The text given.
+        text: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A key in Cloud KMS that launchgate's verifier could not be given.
+    #[error(
+        "{key} is of the algorithm {algorithm}, which launchgate does not verify; make a key of \
+         EC_SIGN_P256_SHA256 (best), EC_SIGN_P384_SHA384, RSA_SIGN_PSS_…_SHA256 or RSA_SIGN_PKCS1_…_SHA256"
+    )]
+    UnsupportedKey {
+        /// The version's name.
+        key: String,
+        /// What Cloud KMS calls its algorithm.
+        algorithm: String,
+    },
     /// A message was not confirmed.
     #[error("publish to {topic}: {cause}")]
     Publish {

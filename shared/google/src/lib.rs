@@ -1,10 +1,10 @@
-//! Google's side of launchgate: Vertex AI, Pub/Sub, issuers' key sets, and artifacts in buckets and
-//! registries.
+//! Google's side of launchgate: Vertex AI, Pub/Sub, issuers' key sets, artifacts in buckets and registries,
+//! and signatures by keys in Cloud KMS.
 //!
 //! Promises: every call is bounded in time and size; errors are told apart by what they mean for a launch;
 //! nothing that is logged or returned holds a token; real credentials never go to a replaced address on
 //! this machine unless they were named on purpose.
-//! Does not: decide, retry (the engine does), keep anything, or read the environment (a map is handed in).
+//! Does not: decide, retry launches (the engine does), keep anything, or read the environment (a map is handed in).
 
 mod artifacts;
 mod classification;
@@ -14,6 +14,7 @@ mod error;
 mod http;
 mod iam_fixes;
 mod key_set;
+mod kms;
 mod pubsub;
 mod redaction;
 mod retry_after;
@@ -27,6 +28,7 @@ pub use error::GoogleError;
 pub use http::{USER_AGENT, install_crypto};
 pub use iam_fixes::{FixContext, iam_fix};
 pub use key_set::{Freshness, KeySet};
+pub use kms::{KeyVersion, Kms, KmsKey, KmsRole};
 pub use pubsub::{FailureTopic, PubSub};
 pub use run::console_link;
 pub use vertex::VertexClient;

@@ -91,6 +91,10 @@ fn read_buildkite(buildkite: &Members<'_, '_>, build: &mut Build) -> Result<(), 
             Some(number.ok_or_else(|| buildkite.shape("build_number", "a whole number from 1"))?)
         }
     };
+    // Read only so that a wrong type is an error: whoever has them from Buildkite compares them.
+    for id in ["organization_id", "pipeline_id", "build_id"] {
+        buildkite.optional_text(id)?;
+    }
     build.source = owned(buildkite, "source")?;
     build.runner = owned(buildkite, "runner_environment")?;
     build.creator = owned(buildkite, "creator")?;

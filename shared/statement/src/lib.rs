@@ -29,7 +29,7 @@ pub use envelope::{Envelope, Signature};
 pub use error::{EnvelopeError, StatementError};
 pub use invocation::{Invocation, PipelineUrl};
 pub use pae::{PAYLOAD_TYPE, pae};
-pub use provenance::{BUILD_TYPE, BUILDER_ID, ProvenanceDraft};
+pub use provenance::{BUILD_TYPE, BUILDER_ID, BuildkiteIds, ProvenanceDraft};
 pub use repository::repository_name;
 pub use statement::{PREDICATE_TYPE, STATEMENT_TYPE, Statement};
 pub use strict_json::{JsonError, parse_object};

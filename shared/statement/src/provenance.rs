@@ -21,10 +21,24 @@ pub struct ProvenanceDraft {
     pub build: Build,
     /// 1 to 32 artifacts.
     pub artifacts: Vec<Artifact>,
+    /// Buildkite's own ids of what the slugs name, when known.
+    pub ids: BuildkiteIds,
     /// The step's command, when known.
     pub command: Option<String>,
     /// `startedOn`; absent in keyless statements, which hold no clock.
     pub started_on: Option<Timestamp>,
+}
+
+/// Ids that survive the renaming of a slug and are never given to something else. The build type has no place
+/// for those of cluster and queue.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BuildkiteIds {
+    /// Of the organization.
+    pub organization: Option<String>,
+    /// Of the pipeline.
+    pub pipeline: Option<String>,
+    /// Of the build.
+    pub build: Option<String>,
 }
 
 impl ProvenanceDraft {
@@ -62,6 +76,9 @@ impl ProvenanceDraft {
                     },
                     internal_parameters: InternalParameters {
                         buildkite: Buildkite {
+                            organization_id: &self.ids.organization,
+                            pipeline_id: &self.ids.pipeline,
+                            build_id: &self.ids.build,
                             build_number: number.to_string(),
                             source: &build.source,
                             runner_environment: &build.runner,
@@ -212,6 +229,12 @@ struct InternalParameters<'a> {
 
 #[derive(Serialize)]
 struct Buildkite<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    organization_id: &'a Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pipeline_id: &'a Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    build_id: &'a Option<String>,
     build_number: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: &'a Option<String>,

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use launchgate_statement::{Artifact, Build, PAYLOAD_TYPE, ProvenanceDraft, Sha256, Timestamp};
+use launchgate_statement::{Artifact, Build, BuildkiteIds, PAYLOAD_TYPE, ProvenanceDraft, Sha256, Timestamp};
 use launchgate_trust::{Scheme, SigningKey};
 
 /// When the events say they were built.
@@ -68,6 +68,7 @@ fn draft(number: u64) -> ProvenanceDraft {
             media_type: None,
             annotations: serde_json::Map::new(),
         }],
+        ids: BuildkiteIds::default(),
         command: text("make image"),
         started_on: Timestamp::parse(STARTED),
     }

@@ -3,10 +3,11 @@
 //!
 //! Promises: a token has the documented claims and lifetimes; what Buildkite refuses is refused here. Does
 //! not: run jobs, or know anything of pipelines. Source: buildkite.com/docs/pipelines/security/oidc and
-//! …/agent/cli/reference/oidc.
+//! …/agent/cli/reference/oidc; the request as buildkite/agent writes it (`api/oidc.go`). The text for a lifetime is
+//! the documented one, the others are ours.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     fs, io,
     path::{Path, PathBuf},
     sync::{
@@ -16,6 +17,7 @@ use std::{
     time::SystemTime,
 };
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -40,6 +42,18 @@ struct State {
     failing: bool,
     /// The claims of each running job, by its access token.
     jobs: BTreeMap<String, Map<String, Value>>,
+    faults: VecDeque<AgentFault>,
+}
+
+/// What happens to a request for a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AgentFault {
+    /// This HTTP status, with a message.
+    Status(u16),
+    /// The connection is closed without an answer.
+    HangUp,
+    /// 200 and a page of HTML, as a proxy in maintenance answers.
+    Page,
 }
 
 #[derive(Debug)]
@@ -47,6 +61,7 @@ struct Issuer {
     state: Mutex<State>,
     fetches: AtomicUsize,
     minted: AtomicUsize,
+    asked: AtomicUsize,
 }
 
 /// A running stand-in for Buildkite; it stops when dropped.
@@ -59,10 +74,18 @@ pub struct BuildkiteStandin {
 impl BuildkiteStandin {
     /// Starts with the first key published and no job.
     pub async fn start() -> io::Result<Self> {
-        let state = State { published: vec![SigningKey::First], failing: false, jobs: BTreeMap::new() };
-        let issuer =
-            Issuer { state: Mutex::new(state), fetches: AtomicUsize::new(0), minted: AtomicUsize::new(0) };
-        let issuer = Arc::new(issuer);
+        let state = State {
+            published: vec![SigningKey::First],
+            failing: false,
+            jobs: BTreeMap::new(),
+            faults: VecDeque::new(),
+        };
+        let issuer = Arc::new(Issuer {
+            state: Mutex::new(state),
+            fetches: AtomicUsize::new(0),
+            minted: AtomicUsize::new(0),
+            asked: AtomicUsize::new(0),
+        });
         let server = LoopbackServer::start(0, Arc::clone(&issuer)).await?;
         Ok(Self { issuer, server })
     }
@@ -152,6 +175,34 @@ impl BuildkiteStandin {
         self.issuer.minted.load(Ordering::SeqCst)
     }
 
+    /// How often agents asked for a token, refusals and faults included.
+    pub fn agent_requests(&self) -> usize {
+        self.issuer.asked.load(Ordering::SeqCst)
+    }
+
+    /// Does this to the requests for tokens that follow, one each.
+    pub fn agent_faults(&self, faults: impl IntoIterator<Item = AgentFault>) {
+        self.issuer.state().faults.extend(faults);
+    }
+
+    /// What a step of `job` asks the agent API with, where there is no agent; the job runs from now on.
+    pub fn agent_variables(&self, job: &Value) -> Vec<(String, String)> {
+        let mut variables = Self::job_variables(job);
+        variables.push(("BUILDKITE_AGENT_ENDPOINT".to_owned(), format!("{}/v3", self.endpoint())));
+        variables.push(("BUILDKITE_AGENT_ACCESS_TOKEN".to_owned(), self.run_job(job)));
+        variables
+    }
+
+    /// What a token of this stand-in says; nothing is verified.
+    ///
+    /// # Panics
+    /// When it is no token.
+    pub fn claims_in(token: &str) -> Value {
+        let claims = token.split('.').nth(1).expect("a token has three parts");
+        let claims = URL_SAFE_NO_PAD.decode(claims).expect("a token is base64url");
+        serde_json::from_slice(&claims).expect("claims are JSON")
+    }
+
     /// Writes a `buildkite-agent` into `folder`, to be put on PATH, that asks this stand-in for tokens of the
     /// job of `access`. It needs `sh`, `sed` and `curl`, and knows `oidc request-token` alone.
     ///
@@ -237,6 +288,10 @@ impl Issuer {
 
     fn token(&self, job: &str, asked: &Asked) -> Result<Value, (u16, String)> {
         let bad = |message: String| (400, message);
+        let content_type = asked.header("content-type").unwrap_or_default();
+        if content_type.split(';').next() != Some("application/json") {
+            return Err((415, "expected application/json".to_owned()));
+        }
         let access = asked.header("authorization").and_then(|text| text.strip_prefix("Token "));
         let state = self.state();
         let claims_of_job = access.and_then(|access| state.jobs.get(access));
@@ -251,20 +306,31 @@ impl Issuer {
         {
             return Err(bad(format!("unknown field {name}")));
         }
-        let audience = match members.get("audience").and_then(Value::as_str) {
-            Some(audience) if !audience.is_empty() => audience.to_owned(),
-            _ => "https://buildkite.com/acme".to_owned(),
+        let audience = match members.get("audience") {
+            None => "https://buildkite.com/acme".to_owned(),
+            Some(Value::String(audience)) if !audience.is_empty() => audience.clone(),
+            Some(other) => return Err(bad(format!("audience is {other}, expected a text"))),
         };
-        let lifetime = members.get("lifetime").and_then(Value::as_i64).unwrap_or(0);
+        let lifetime = match members.get("lifetime") {
+            None => 0,
+            Some(value) => {
+                value.as_i64().ok_or_else(|| bad(format!("lifetime is {value}, expected seconds")))?
+            }
+        };
         let (usual, most) = LIFETIME;
-        if !(0..=most).contains(&lifetime) {
+        if lifetime < 0 {
+            return Err((422, format!("Requested lifetime too low (requested: {lifetime})")));
+        }
+        if lifetime > most {
             return Err((422, format!("Requested lifetime too high (requested: {lifetime}, max: {most})")));
         }
-        let wanted: Vec<&str> = members
-            .get("claims")
-            .and_then(Value::as_array)
-            .map(|list| list.iter().filter_map(Value::as_str).collect())
-            .unwrap_or_default();
+        let wanted = match members.get("claims") {
+            None => Vec::new(),
+            Some(list) => list
+                .as_array()
+                .and_then(|list| list.iter().map(Value::as_str).collect::<Option<Vec<_>>>())
+                .ok_or_else(|| bad(format!("claims is {list}, expected a list of texts")))?,
+        };
         if let Some(unknown) = wanted.iter().find(|name| !OPTIONAL.contains(name)) {
             return Err((422, format!("Unknown claim {unknown}")));
         }
@@ -283,12 +349,21 @@ impl Answers for Issuer {
             return self.keys();
         }
         let job = asked.path.strip_prefix("/v3/jobs/").and_then(|rest| rest.strip_suffix("/oidc/tokens"));
-        match job.filter(|_| asked.method == "POST") {
-            Some(job) => match self.token(job, &asked) {
+        let Some(job) = job.filter(|_| asked.method == "POST") else {
+            return Reply::json(404, &json!({"message": "Not Found"}));
+        };
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let fault = self.state().faults.pop_front();
+        match fault {
+            Some(AgentFault::Status(status)) => {
+                Reply::json(status, &json!({"message": "The stand-in was told to."}))
+            }
+            Some(AgentFault::HangUp) => Reply::HangUp,
+            Some(AgentFault::Page) => Reply::new(200, "text/html", "<html>Back soon</html>"),
+            None => match self.token(job, &asked) {
                 Ok(answer) => Reply::json(200, &answer),
                 Err((status, message)) => Reply::json(status, &json!({ "message": message })),
             },
-            None => Reply::json(404, &json!({"message": "Not Found"})),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! - [`GoogleCerts`]: the certificates Google signs push tokens with, and such tokens.
 //! - [`BuildkiteStandin`]: Buildkite's issuer of job tokens, and an agent that asks it.
 //! - [`SigstoreStandin`]: Sigstore's certificate authority and logs, and bundles made with them.
+//! - [`KmsStandin`]: Cloud KMS's public keys and signatures over digests.
 //! - [`MetadataServer`]: access tokens of a machine's service account.
 //! - [`FederationStandin`]: the token exchange and service-account impersonation.
 //!
@@ -15,6 +16,7 @@ mod buildkite;
 mod federation;
 mod google_certs;
 mod google_error;
+mod kms;
 mod loopback;
 mod metadata_server;
 mod push_token;
@@ -23,9 +25,10 @@ mod timestamp;
 mod tokens;
 mod vertex;
 
-pub use buildkite::BuildkiteStandin;
+pub use buildkite::{AgentFault, BuildkiteStandin};
 pub use federation::{FederationOptions, FederationStandin};
 pub use google_certs::{GoogleCerts, SigningKey};
+pub use kms::{KmsFault, KmsStandin, KmsVersion, SignsDigest};
 pub use metadata_server::{MetadataServer, MetadataServerOptions};
 pub use push_token::PushToken;
 pub use sigstore::{Attestation, SigstoreStandin};

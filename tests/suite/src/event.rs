@@ -1,6 +1,8 @@
 //! Signed events, built as a Buildkite job would.
 
-use launchgate_statement::{Artifact, Build, Envelope, PAYLOAD_TYPE, ProvenanceDraft, Sha256, Timestamp};
+use launchgate_statement::{
+    Artifact, Build, BuildkiteIds, Envelope, PAYLOAD_TYPE, ProvenanceDraft, Sha256, Timestamp,
+};
 use launchgate_trust::{Scheme, SigningKey};
 use serde_json::{Map, Value};
 
@@ -30,6 +32,7 @@ pub fn an_event() -> EventDraft {
     let draft = ProvenanceDraft {
         build,
         artifacts: Vec::new(),
+        ids: BuildkiteIds::default(),
         command: text("make image"),
         started_on: Some(now()),
     };

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use launchgate_standin::{BuildkiteStandin, SigningKey as BuildkiteKey, VertexStandin};
-use launchgate_statement::{Artifact, Build, Envelope, PAYLOAD_TYPE, ProvenanceDraft, Sha256, Signature};
+use launchgate_standin::{AgentFault, BuildkiteStandin, SigningKey as BuildkiteKey, VertexStandin};
+use launchgate_statement::{
+    Artifact, Build, BuildkiteIds, Envelope, PAYLOAD_TYPE, ProvenanceDraft, Sha256, Signature,
+};
 use launchgate_suite::{
-    Binary, Finished, Folder, PATIENCE, Service, a_key, a_pipeline_job, a_push, a_vertex, an_event,
-    eventually, now, run,
+    Binary, Delivery, Finished, Folder, PATIENCE, PubSubEmulator, Service, a_key, a_pipeline_job, a_push,
+    a_vertex, an_event, eventually, now, run, skip,
 };
 use serde_json::{Value, json};
 
@@ -50,6 +52,11 @@ fn statement(job: &Value) -> Envelope {
             media_type: None,
             annotations: serde_json::Map::new(),
         }],
+        ids: BuildkiteIds {
+            organization: text("organization_id"),
+            pipeline: text("pipeline_id"),
+            build: text("build_id"),
+        },
         command: None,
         started_on: None,
     };
@@ -120,6 +127,8 @@ async fn every_forged_variant_is_refused_with_its_own_reason_and_launches_nothin
         ("unbound_token", with_token(own.clone(), BuildkiteStandin::mint(&job, "sts.amazonaws.com"))),
         ("identity_mismatch", bent(&job, |claims| claims["build_number"] = 8.into())),
         ("identity_mismatch", bent(&job, |claims| claims["build_branch"] = "try-adam".into())),
+        ("identity_mismatch", bent(&job, |claims| claims["build_id"] = "of another build".into())),
+        ("identity_mismatch", bent(&job, |claims| claims["pipeline_id"] = "of another pipeline".into())),
         ("buildkite_token_issuer", bent(&job, |claims| claims["iss"] = "https://agent.example.com".into())),
         ("buildkite_token_time", bent(&job, |claims| at(claims, -3600))),
         (
@@ -242,9 +251,89 @@ async fn emit_believes_the_token_and_not_the_environment() {
     let payload: Value = serde_json::from_slice(&envelope.payload).unwrap();
     assert_eq!(payload["predicate"]["buildDefinition"]["externalParameters"]["build"]["branch"], "release");
     assert!(payload["predicate"]["runDetails"]["metadata"]["startedOn"].is_null());
+    let ids = &payload["predicate"]["buildDefinition"]["internalParameters"]["buildkite"];
+    for id in ["organization_id", "pipeline_id", "build_id"] {
+        assert_eq!(ids[id], job[id], "{id}");
+    }
     folder.write("event.json", &made);
     let shown = folder.launchgate(&["verify", "event.json", "--output", "json"]).success().json();
     assert_eq!(shown["signatures"][0]["voucher"], "token", "{shown}");
     let shown = folder.launchgate(&["inspect", "event.json"]).success().stdout.clone();
     assert!(shown.contains("(not verified)") && shown.contains("build_branch"), "{shown}");
+}
+
+/// Runs `launchgate emit --keyless` as a step of `job` in a container that has no agent.
+fn emit_without_an_agent(folder: &Folder, variables: &[(String, String)], more: &[&str]) -> Finished {
+    folder.write("model.bin", "weights");
+    let mut command = folder.command(Binary::Cli);
+    command.args(["emit", "--keyless", "--audience", AUDIENCE, "--artifact", "model.bin"]);
+    // A folder without programs: whatever this machine has on PATH is not there.
+    command.args(more).env("PATH", folder.path().join("keys")).envs(variables.iter().cloned());
+    run(&mut command, b"")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn emit_asks_the_agent_api_itself_where_there_is_no_agent() {
+    let (buildkite, vertex) = (BuildkiteStandin::start().await.unwrap(), a_vertex().await);
+    let folder = a_folder(&buildkite, &vertex);
+    let service = folder.start();
+    let job = BuildkiteStandin::a_job("fraud-train", 7);
+    let variables = buildkite.agent_variables(&job);
+    buildkite.agent_faults([AgentFault::Status(503)]);
+
+    let made = emit_without_an_agent(&folder, &variables, &["--dry-run"]).success().stdout.clone();
+
+    assert_eq!((buildkite.agent_requests(), buildkite.minted()), (3, 2), "one failed");
+    let by_agent = emit(&folder, &buildkite, &job, &[]).success().stdout.clone();
+    let digest = |text: &str| Envelope::parse(text.as_bytes()).unwrap().event_digest();
+    assert_eq!(digest(&made), digest(&by_agent), "whoever asks, it is the same event");
+    assert_eq!(status(&service, made.into()).await, 204);
+    assert_eq!(vertex.jobs().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_cannot_ask_is_told_what_it_lacks_and_no_secret_is_shown() {
+    let (buildkite, vertex) = (BuildkiteStandin::start().await.unwrap(), a_vertex().await);
+    let folder = a_folder(&buildkite, &vertex);
+    let job = BuildkiteStandin::a_job("fraud-train", 7);
+
+    let neither = emit_without_an_agent(&folder, &BuildkiteStandin::job_variables(&job), &["--dry-run"]);
+    assert_eq!(neither.code, 2, "{neither:?}");
+    assert!(neither.stderr.contains("BUILDKITE_AGENT_ACCESS_TOKEN"), "{neither:?}");
+
+    let mut variables = buildkite.agent_variables(&job);
+    variables.push(("BUILDKITE_AGENT_ACCESS_TOKEN".to_owned(), "bkaj_of-a-finished-job".to_owned()));
+    let refused = emit_without_an_agent(&folder, &variables, &["--dry-run"]);
+    assert_eq!((refused.code, refused.stdout.as_str()), (2, ""), "{refused:?}");
+    assert!(refused.stderr.contains("401") && !refused.stderr.contains("bkaj_"), "{refused:?}");
+    assert_eq!(buildkite.minted(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_emit_publishes_without_a_key_becomes_a_run() {
+    let emulator = match PubSubEmulator::get().await {
+        Ok(emulator) => emulator,
+        Err(why) => skip!("{why}"),
+    };
+    let (buildkite, vertex) = (BuildkiteStandin::start().await.unwrap(), a_vertex().await);
+    let folder = a_folder(&buildkite, &vertex).variable("LAUNCHGATE_PUBSUB_ENDPOINT", emulator.endpoint());
+    let service = folder.start();
+    let topic = emulator.topic().await;
+    emulator.push_to(&service.url("/pubsub/events"), &topic, Delivery::Wrapped).await;
+    let variables = buildkite.agent_variables(&BuildkiteStandin::a_job("fraud-train", 7));
+    let publish = ["--topic", &topic, "--output", "json"];
+
+    let emitted = emit_without_an_agent(&folder, &variables, &publish).success().json();
+    let again = emit_without_an_agent(&folder, &variables, &publish).success().json();
+
+    let event = emitted["event"].as_str().unwrap();
+    assert_eq!(again["event"], event, "a step that is retried emits the same event");
+    assert_ne!(again["messageId"], emitted["messageId"]);
+    folder.wait_for_outcome(event, "launched", PATIENCE).await;
+    eventually("both messages are recorded", PATIENCE, async || {
+        (folder.only_record()["receipts"] == 2).then_some(())
+    })
+    .await;
+    assert_eq!(vertex.jobs().len(), 1);
+    assert_eq!(buildkite.minted(), 4);
 }

@@ -9,6 +9,7 @@ mod harness;
 mod interop;
 mod keyless;
 mod kill;
+mod kms;
 mod ladder;
 mod lambda;
 mod logs;

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use launchgate_engine::{Judgement, judge};
-use launchgate_statement::{Artifact, Build, ProvenanceDraft, Timestamp};
+use launchgate_statement::{Artifact, Build, BuildkiteIds, ProvenanceDraft, Timestamp};
 use launchgate_triggers::{Config, DecideOptions};
 use launchgate_trust::{BuildkiteKeys, Jwks, TrustInputs};
 use serde::Serialize;
@@ -110,7 +110,13 @@ impl Runner {
         let by = case.signed_by.clone().or(first).unwrap_or_default();
         let claims = claims(&build);
         let started = case.started_on.unwrap_or_else(|| published.plus_micros(-300_000_000));
-        let draft = ProvenanceDraft { build, artifacts, command: None, started_on: Some(started) };
+        let draft = ProvenanceDraft {
+            build,
+            artifacts,
+            command: None,
+            started_on: Some(started),
+            ids: BuildkiteIds::default(),
+        };
         let statement = draft.to_statement().map_err(|error| format!("no statement can be made: {error}"))?;
         self.signers.signed(&statement, &by, &claims, published)
     }

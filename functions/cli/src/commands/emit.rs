@@ -1,6 +1,10 @@
 //! `launchgate emit`: the step of a build that says what it made, signed, on a Pub/Sub topic.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use clap::{ArgGroup, Args};
 use launchgate_buildkite::Job;
@@ -9,15 +13,18 @@ use launchgate_statement::{Artifact, Envelope, EventDigest, EventId, PAYLOAD_TYP
 use serde_json::json;
 
 use crate::{
-    artifact_arguments::ArtifactArguments, clock, command_line::block_on, failure::Failure, job,
-    keyless::Keyless, output::Output, private_key::KeyArguments, publish::publish, started_on,
+    artifact_arguments::ArtifactArguments,
+    clock,
+    command_line::block_on,
+    failure::Failure,
+    job,
+    keyless::{Keyless, Sealed},
+    output::Output,
+    publish::publish,
+    publishing::{EventCopy, Way, published},
+    signing::SigningArguments,
+    started_on,
 };
-
-/// Well below the five minutes that a token lives.
-const TOKEN_IS_YOUNG: Duration = Duration::from_mins(4);
-
-/// How many tokens one command asks for.
-const TOKENS_AT_MOST: u32 = 3;
 
 #[derive(Debug, Args)]
 #[command(
@@ -33,6 +40,8 @@ Examples:
   launchgate emit --artifact train=us-docker.pkg.dev/acme/ml/train@sha256:… --topic projects/acme-ml/topics/launchgate-events
   launchgate emit --keyless --audience launchgate-prod --artifact gs://acme-models/fraud/model.bin \\
     --topic projects/acme-ml/topics/launchgate-events
+  launchgate emit --artifact model.tar.gz --topic projects/acme-ml/topics/launchgate-events \
+    --kms projects/acme-ml/locations/europe-west1/keyRings/launchgate/cryptoKeys/release/cryptoKeyVersions/1
   launchgate emit --artifact gs://acme-models/fraud/model.bin --key keys/release.key --dry-run > event.json
 
 Exit codes: 0 published · 2 no key, no artifact, not in a job · 7 Google did not answer; the same command may work later"
@@ -41,9 +50,10 @@ pub(crate) struct Emit {
     #[command(flatten)]
     artifacts: ArtifactArguments,
     #[command(flatten)]
-    key: KeyArguments,
-    /// Sign with this job's own Buildkite token, asked for through `buildkite-agent`: no key to keep
-    #[arg(long, requires = "audience", conflicts_with_all = ["key", "scheme", "state"])]
+    signing: SigningArguments,
+    /// Sign with this job's own Buildkite token, asked for through `buildkite-agent`, or from the agent API where
+    /// the step's container has no agent but its access token: no key to keep
+    #[arg(long, requires = "audience", conflicts_with_all = ["key", "scheme", "kms", "state"])]
     keyless: bool,
     /// `service.audience` of the triggers file; the token is good for one event of that service alone
     #[arg(long, value_name = "AUDIENCE", requires = "keyless")]
@@ -51,6 +61,10 @@ pub(crate) struct Emit {
     /// The topic, projects/PROJECT/topics/TOPIC
     #[arg(long, value_name = "TOPIC", value_parser = topic)]
     topic: Option<String>,
+    /// Seconds to go on trying while Google or Buildkite does not answer; a token that grows old meanwhile is
+    /// minted again
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    patience: u64,
     /// Print the envelope; publish nothing
     #[arg(long)]
     dry_run: bool,
@@ -62,9 +76,10 @@ pub(crate) struct Emit {
 impl Emit {
     pub(crate) fn run(self, output: &Output) -> Result<u8, Failure> {
         let environment = Environment::of_process();
-        let key = if self.keyless { None } else { Some(self.key.load()?) };
         let current = job::current(&environment)?;
         block_on(async {
+            // First of all: a key that cannot sign is found out before gigabytes are hashed.
+            let key = if self.keyless { None } else { Some(self.signing.load(&environment).await?) };
             let artifacts = self.artifacts.read(&environment, output).await?;
             if artifacts.is_empty() {
                 return Err(Failure::usage("no artifact: name at least one with --artifact"));
@@ -77,10 +92,10 @@ impl Emit {
                     let started_on = started_on::kept(&state, &id_of_job, clock::now_in_seconds())?;
                     let source = source(&current);
                     let payload = job::statement(current, artifacts.clone(), Some(started_on))?;
-                    (source, Seal::Key(key.envelope(PAYLOAD_TYPE, &payload).map_err(anyhow::Error::from)?))
+                    (source, Seal::Key(key.envelope(payload).await?))
                 }
                 (None, Some(audience)) => {
-                    let agent = Keyless::new(&audience)?;
+                    let agent = Keyless::new(&audience, &environment)?;
                     let current = agent.current(current).await?;
                     let source = source(&current);
                     // No clock in it: the same job and artifacts are the same statement, without a state file.
@@ -91,12 +106,20 @@ impl Emit {
             };
             let id = seal.digest().id();
             let Some(topic) = self.topic.filter(|_| !self.dry_run) else {
-                output.data(&seal.envelope().await?)?;
+                output.data(&seal.copy().await?.envelope)?;
                 output.say(&format!("{id}: not published"));
                 return Ok(0);
             };
             let attributes = attributes(&id, &source, &environment);
-            let message_id = published(&seal, &topic, &attributes, &environment).await?;
+            let begun = Instant::now();
+            let mut way = ToTopic {
+                seal: &seal,
+                topic: &topic,
+                attributes: &attributes,
+                environment: &environment,
+                begun,
+            };
+            let message_id = published(&mut way, Duration::from_secs(self.patience)).await?;
             said(output, &id, &topic, &message_id, &artifacts)?;
             Ok(0)
         })
@@ -118,36 +141,44 @@ impl Seal {
     }
 
     /// The envelope as JSON, with a fresh token where it is one.
-    async fn envelope(&self) -> Result<String, Failure> {
-        let envelope = match self {
-            Self::Key(envelope) => envelope.clone(),
-            Self::Token(agent, envelope) => agent.signed(envelope).await?,
+    async fn copy(&self) -> Result<EventCopy, Failure> {
+        let (envelope, young_for) = match self {
+            Self::Key(envelope) => (envelope.clone(), None),
+            Self::Token(agent, envelope) => {
+                let Sealed { envelope, young_for } = agent.signed(envelope).await?;
+                (envelope, Some(young_for))
+            }
         };
         check_size(&envelope)?;
-        Ok(envelope.to_json())
+        Ok(EventCopy { envelope: envelope.to_json(), young_for })
     }
 }
 
-/// Publishes. A token is young for minutes only, so where Google takes long to answer another is minted;
-/// that both copies may arrive does no harm, as they are one event.
-async fn published(
-    seal: &Seal,
-    topic: &str,
-    attributes: &BTreeMap<String, String>,
-    environment: &Environment,
-) -> Result<String, Failure> {
-    if let Seal::Key(_) = seal {
-        return publish(topic, seal.envelope().await?, attributes, environment).await;
+/// Pub/Sub, by this machine's clock.
+struct ToTopic<'e> {
+    seal: &'e Seal,
+    topic: &'e str,
+    attributes: &'e BTreeMap<String, String>,
+    environment: &'e Environment,
+    begun: Instant,
+}
+
+impl Way for ToTopic<'_> {
+    fn now(&self) -> Duration {
+        self.begun.elapsed()
     }
-    for _ in 0..TOKENS_AT_MOST {
-        let sent = publish(topic, seal.envelope().await?, attributes, environment);
-        if let Ok(answer) = tokio::time::timeout(TOKEN_IS_YOUNG, sent).await {
-            return answer;
-        }
+
+    async fn pause(&mut self, wait: Duration) {
+        tokio::time::sleep(wait).await;
     }
-    Err(Failure::Transient(
-        "Google did not take the event in while its token was young; try again".to_owned(),
-    ))
+
+    async fn seal(&mut self) -> Result<EventCopy, Failure> {
+        self.seal.copy().await
+    }
+
+    async fn publish(&mut self, envelope: &str) -> Result<String, Failure> {
+        publish(self.topic, envelope.to_owned(), self.attributes, self.environment).await
+    }
 }
 
 fn said(

@@ -1,4 +1,5 @@
-//! `launchgate keygen`: a new signing key, and what to write into the triggers file for it.
+//! `launchgate keygen`: a new signing key, or one that lies in Cloud KMS, and what to write into the triggers
+//! file for it.
 
 use std::{
     fs::OpenOptions,
@@ -7,21 +8,26 @@ use std::{
 };
 
 use clap::Args;
+use launchgate_google::{KeyVersion, KmsRole};
+use launchgate_service::Environment;
 use launchgate_trust::{Scheme, SigningKey};
 use serde_json::json;
 
-use crate::{clock, failure::Failure, output::Output};
+use crate::{clock, command_line::block_on, failure::Failure, output::Output, signing::kms_key};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Writes PREFIX.key (the private key, readable by you alone) and PREFIX.pem (the public key, to be kept
 beside the triggers file). Nothing is overwritten. RSA keys are not made, but imported ones work.
+With --kms no key is made: the public key of that version in Cloud KMS is written to PREFIX.pem.
 
 Examples:
   launchgate keygen --out keys/release
   launchgate keygen --out keys/release --scheme ecdsa-p256 --id release-2027
+  launchgate keygen --out keys/release --kms projects/acme-ml/locations/europe-west1/keyRings/launchgate/cryptoKeys/release/cryptoKeyVersions/1
 
-Exit codes: 0 written · 2 a file is there already or cannot be written")]
+Exit codes: 0 written · 2 a file is there already or cannot be written, or Cloud KMS refused · 7 Google did not
+answer")]
 pub(crate) struct Keygen {
     /// Where to write: PREFIX.key and PREFIX.pem
     #[arg(long, value_name = "PREFIX")]
@@ -29,6 +35,10 @@ pub(crate) struct Keygen {
     /// ed25519, ecdsa-p256 or ecdsa-p384
     #[arg(long, value_name = "SCHEME", default_value = "ed25519", value_parser = makeable)]
     scheme: Scheme,
+    /// Fetch the public key of a key in Cloud KMS instead:
+    /// projects/P/locations/L/keyRings/R/cryptoKeys/K/cryptoKeyVersions/N
+    #[arg(long, value_name = "VERSION", conflicts_with = "scheme")]
+    kms: Option<KeyVersion>,
     /// The signer's name in the triggers file; default: the last part of PREFIX
     #[arg(long, value_name = "NAME")]
     id: Option<String>,
@@ -36,6 +46,13 @@ pub(crate) struct Keygen {
 
 impl Keygen {
     pub(crate) fn run(self, output: &Output) -> Result<u8, Failure> {
+        match &self.kms {
+            Some(version) => self.fetch(version, output),
+            None => self.make(output),
+        }
+    }
+
+    fn make(&self, output: &Output) -> Result<u8, Failure> {
         let (private, public) = (with_ending(&self.out, "key"), with_ending(&self.out, "pem"));
         if public.exists() {
             return Err(there_already(&public));
@@ -47,11 +64,7 @@ impl Keygen {
         write_new(&private, &key.to_pem(), 0o600)?;
         write_new(&public, &public_pem, 0o644)?;
 
-        let name = self
-            .out
-            .file_name()
-            .map_or_else(|| "release".to_owned(), |name| name.to_string_lossy().into_owned());
-        let id = self.id.unwrap_or(name);
+        let id = self.id();
         // The day it is made: the age that `lint` reports counts from it.
         let today = clock::now().to_string();
         let today = today.split('T').next().unwrap_or_default();
@@ -73,6 +86,43 @@ impl Keygen {
             ))?;
         }
         Ok(0)
+    }
+
+    /// The private half is where nobody reads it; only the public one is written.
+    fn fetch(&self, version: &KeyVersion, output: &Output) -> Result<u8, Failure> {
+        let public = with_ending(&self.out, "pem");
+        if public.exists() {
+            return Err(there_already(&public));
+        }
+        let environment = Environment::of_process();
+        let (_, key) = block_on(kms_key(version, KmsRole::PublicKeyViewer, &environment))?;
+        make_folder(&public)?;
+        write_new(&public, key.pem(), 0o644)?;
+
+        let (id, scheme) = (self.id(), key.scheme().as_str());
+        let fingerprint = key.public_key().fingerprint();
+        if output.is_json() {
+            output.json(&json!({
+                "publicKey": public, "scheme": scheme, "fingerprint": fingerprint, "kms": version.to_string(),
+                "signer": { "id": id, "publicKey": public, "scheme": scheme },
+            }))?;
+        } else {
+            output.say(&format!(
+                "wrote {}, the public key of {version}\nfingerprint sha256:{fingerprint}\n\
+                 Add this under `signers` of the triggers file, with the path relative to it:",
+                public.display()
+            ));
+            output.data(&format!(
+                "  - {{ id: {id}, publicKey: {}, scheme: {scheme}, pipelines: [YOUR-PIPELINE] }}",
+                public.display()
+            ))?;
+        }
+        Ok(0)
+    }
+
+    fn id(&self) -> String {
+        let last = self.out.file_name().map(|name| name.to_string_lossy().into_owned());
+        self.id.clone().or(last).unwrap_or_else(|| "release".to_owned())
     }
 }
 

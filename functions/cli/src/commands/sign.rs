@@ -8,7 +8,7 @@ use launchgate_statement::{Envelope, PAYLOAD_TYPE, Statement};
 
 use crate::{
     artifact_arguments::ArtifactArguments, clock, command_line::block_on, event_source::read_bounded,
-    failure::Failure, job, output::Output, private_key::KeyArguments,
+    failure::Failure, job, output::Output, signing::SigningArguments,
 };
 
 #[derive(Debug, Args)]
@@ -20,8 +20,9 @@ Examples:
   launchgate sign statement.json --key keys/release.key > event.json
   launchgate sign event.json --key keys/second.key > event-2of2.json
   launchgate sign --artifact model.tar.gz --set dataset=2026-11 --key keys/release.key > event.json
+  launchgate sign statement.json --kms projects/acme-ml/locations/europe-west1/keyRings/launchgate/cryptoKeys/release/cryptoKeyVersions/1
 
-Exit codes: 0 signed · 2 no key, or nothing acceptable to sign")]
+Exit codes: 0 signed · 2 no key, or nothing acceptable to sign · 7 Google did not answer")]
 pub(crate) struct Sign {
     /// An in-toto statement or an envelope; `-` is standard input
     #[arg(required_unless_present = "artifact", conflicts_with = "artifact")]
@@ -29,24 +30,26 @@ pub(crate) struct Sign {
     #[command(flatten)]
     artifacts: ArtifactArguments,
     #[command(flatten)]
-    key: KeyArguments,
+    signing: SigningArguments,
 }
 
 impl Sign {
     pub(crate) fn run(self, output: &Output) -> Result<u8, Failure> {
-        let key = self.key.load()?;
-        let (payload, earlier) = if let Some(path) = &self.statement {
-            given(path)?
-        } else {
-            let environment = Environment::of_process();
-            let current = job::current(&environment)?;
-            let artifacts = block_on(self.artifacts.read(&environment, output))?;
-            (job::statement(current, artifacts, Some(clock::now_in_seconds()))?, Vec::new())
-        };
-        let mut envelope = key.envelope(PAYLOAD_TYPE, &payload).map_err(anyhow::Error::from)?;
-        envelope.signatures.splice(0..0, earlier);
-        output.data(&envelope.to_json())?;
-        Ok(0)
+        let environment = Environment::of_process();
+        block_on(async {
+            let signer = self.signing.load(&environment).await?;
+            let (payload, earlier) = if let Some(path) = &self.statement {
+                given(path)?
+            } else {
+                let current = job::current(&environment)?;
+                let artifacts = self.artifacts.read(&environment, output).await?;
+                (job::statement(current, artifacts, Some(clock::now_in_seconds()))?, Vec::new())
+            };
+            let mut envelope = signer.envelope(payload).await?;
+            envelope.signatures.splice(0..0, earlier);
+            output.data(&envelope.to_json())?;
+            Ok(0)
+        })
     }
 }
 

@@ -4,5 +4,6 @@
 mod artifacts;
 mod certs;
 mod credentials;
+mod kms;
 mod plans;
 mod vertex;

@@ -1,7 +1,7 @@
 //! What `emit` writes.
 
 use launchgate_outcome::Reason;
-use launchgate_statement::{Artifact, Build, ProvenanceDraft, Sha256, Statement, Timestamp};
+use launchgate_statement::{Artifact, Build, BuildkiteIds, ProvenanceDraft, Sha256, Statement, Timestamp};
 use serde_json::{Map, Value, json};
 
 fn a_draft() -> ProvenanceDraft {
@@ -33,6 +33,7 @@ fn a_draft() -> ProvenanceDraft {
             media_type: Some("application/vnd.oci.image.manifest.v1+json".to_owned()),
             annotations,
         }],
+        ids: BuildkiteIds { organization: text("o-1"), pipeline: text("p-1"), build: text("b-1") },
         command: text("make image"),
         started_on: Timestamp::parse("2026-11-18T11:01:40Z"),
     }
@@ -48,6 +49,10 @@ fn a_statement_reads_back_as_the_draft_it_was_written_from() {
     assert_eq!(statement.artifacts, draft.artifacts);
     assert_eq!(statement.started_on, draft.started_on);
     assert_eq!(statement.builder, "urn:launchgate:emit:v1");
+    let written = &statement.predicate["buildDefinition"]["internalParameters"]["buildkite"];
+    for (name, id) in [("organization_id", "o-1"), ("pipeline_id", "p-1"), ("build_id", "b-1")] {
+        assert_eq!(written[name], id);
+    }
     let sources = &statement.predicate["buildDefinition"]["resolvedDependencies"];
     assert_eq!(sources[0]["uri"], "git+ssh://git@github.com/acme/fraud-train.git@refs/heads/main");
 }

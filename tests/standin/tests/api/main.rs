@@ -5,6 +5,7 @@ mod answers;
 mod caller;
 mod credentials;
 mod faults;
+mod kms;
 mod listing;
 mod mutations;
 mod refusals;

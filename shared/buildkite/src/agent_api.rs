@@ -1,0 +1,366 @@
+//! The agent API, asked for the job's own tokens: for steps whose container has no `buildkite-agent`.
+//!
+//! Promises: the agent's access token goes to https or loopback only; neither it nor a token it gives stands in an
+//! error or a `Debug`; what passes by itself is waited out, for half a minute at most. Does not: verify tokens.
+//! Source: buildkite/agent, `api/oidc.go`, `api/client.go` and `clicommand/oidc_request_token.go`.
+
+use std::{collections::BTreeMap, fmt, net::IpAddr, time::Duration};
+
+use reqwest::{
+    Client, Url,
+    header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
+    redirect,
+};
+use serde::{Deserialize, Serialize};
+
+const ENDPOINT: &str = "BUILDKITE_AGENT_ENDPOINT";
+const ACCESS_TOKEN: &str = "BUILDKITE_AGENT_ACCESS_TOKEN";
+const JOB: &str = "BUILDKITE_JOB_ID";
+
+/// Where agents ask when nothing else is configured.
+const DEFAULT_ENDPOINT: &str = "https://agent-edge.buildkite.com/v3";
+
+/// Headers that Buildkite tells its agents to send along; an agent hands them on to its jobs like this.
+const HEADER_VARIABLES: &str = "BUILDKITE_REQUEST_HEADER_BUILDKITE_";
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A token has some 2 kB.
+const ANSWER_LIMIT: usize = 64 * 1024;
+
+/// How often one token is asked for.
+const ATTEMPTS: u32 = 5;
+
+/// The wait before the second attempt; it doubles from there.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+
+/// The longest wait that Buildkite may ask for.
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
+
+/// Characters of Buildkite's own text that are shown.
+const SHOWN: usize = 300;
+
+/// What a token is to be like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct TokenWanted<'a> {
+    /// Whom it is for.
+    pub audience: &'a str,
+    /// Seconds that it lives; 7200 at most.
+    pub lifetime: u32,
+    /// Optional claims that are to be in it.
+    pub claims: &'a [&'a str],
+}
+
+/// The agent API, as the job of this process may use it.
+pub struct AgentApi {
+    client: Client,
+    tokens: Url,
+    access: HeaderValue,
+    headers: HeaderMap,
+    first_wait: Duration,
+}
+
+/// Why there is no token.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AgentApiError {
+    /// A variable cannot be used.
+    #[error("{variable}: {problem}")]
+    Variable {
+        /// The variable.
+        variable: &'static str,
+        /// What is wrong, and what would do.
+        problem: String,
+    },
+    /// No HTTP client can be made; mostly a container without CA certificates.
+    #[error("no HTTP client: {0}; is the package `ca-certificates` installed?")]
+    Client(String),
+    /// The API did not answer, or was cut off.
+    #[error("the agent API at {place} did not answer: {cause}")]
+    Unreachable {
+        /// Server and port.
+        place: String,
+        /// What happened.
+        cause: String,
+    },
+    /// The API refused.
+    #[error("the agent API gave no token for {audience}: HTTP {status}: {said}{hint}")]
+    Refused {
+        /// Whom the token was to be for.
+        audience: String,
+        /// The HTTP status.
+        status: u16,
+        /// Buildkite's text, bounded.
+        said: String,
+        /// What to look at.
+        hint: &'static str,
+    },
+    /// The API answered something that holds no token.
+    #[error("the agent API answered {0}; does a proxy answer in its place?")]
+    Unexpected(String),
+}
+
+impl AgentApiError {
+    /// Whether the same may work later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Unexpected(_) => true,
+            Self::Refused { status, .. } => is_transient(*status),
+            Self::Variable { .. } | Self::Client(_) => false,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Given {
+    token: String,
+}
+
+#[derive(Deserialize)]
+struct Said {
+    message: String,
+}
+
+impl AgentApi {
+    /// The API that the agent of this job uses; `None` when the job has no access token, so that it cannot ask.
+    ///
+    /// # Errors
+    /// Names the variable that cannot be used.
+    pub fn from_variables(variables: &BTreeMap<String, String>) -> Result<Option<Self>, AgentApiError> {
+        let get =
+            |name: &str| variables.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
+        let Some(access) = get(ACCESS_TOKEN) else { return Ok(None) };
+        let bad = |variable: &'static str, problem: &str| {
+            let problem = problem.to_owned();
+            AgentApiError::Variable { variable, problem }
+        };
+        // Never with the value: it is the secret.
+        let mut access = HeaderValue::try_from(format!("Token {access}"))
+            .map_err(|_| bad(ACCESS_TOKEN, "it holds characters that no token has"))?;
+        access.set_sensitive(true);
+        let job = get(JOB).ok_or_else(|| {
+            bad(JOB, "it is not set; does the step's container pass Buildkite's variables on?")
+        })?;
+        let endpoint =
+            endpoint(get(ENDPOINT).unwrap_or(DEFAULT_ENDPOINT)).map_err(|problem| bad(ENDPOINT, &problem))?;
+        let client = client(&endpoint)?;
+        let mut tokens = endpoint;
+        tokens
+            .path_segments_mut()
+            .expect("an http address has a path")
+            .pop_if_empty()
+            .extend(["jobs", job, "oidc", "tokens"]);
+        let headers = variables.iter().filter_map(|(name, value)| request_header(name, value)).collect();
+        Ok(Some(Self { client, tokens, access, headers, first_wait: FIRST_WAIT }))
+    }
+
+    /// Another wait before the second attempt, for tests.
+    #[must_use]
+    pub fn first_wait(mut self, wait: Duration) -> Self {
+        self.first_wait = wait;
+        self
+    }
+
+    /// A token of the job, as compact JWT.
+    ///
+    /// # Errors
+    /// With what Buildkite said.
+    pub async fn oidc_token(&self, wanted: TokenWanted<'_>) -> Result<String, AgentApiError> {
+        let mut wait = self.first_wait;
+        let mut attempt = 1;
+        loop {
+            let (error, asked_wait) = match self.ask(wanted).await {
+                Ok(token) => return Ok(token),
+                Err(failed) => failed,
+            };
+            if attempt >= ATTEMPTS || !error.is_transient() {
+                return Err(error);
+            }
+            tokio::time::sleep(asked_wait.unwrap_or_default().max(wait).min(LONGEST_WAIT)).await;
+            wait *= 2;
+            attempt += 1;
+        }
+    }
+
+    async fn ask(&self, wanted: TokenWanted<'_>) -> Result<String, (AgentApiError, Option<Duration>)> {
+        let body = serde_json::to_vec(&wanted).expect("texts and a number have a JSON form");
+        let asked = self
+            .client
+            .post(self.tokens.clone())
+            .headers(self.headers.clone())
+            .header(AUTHORIZATION, self.access.clone())
+            .header("content-type", "application/json")
+            .body(body);
+        let mut response = asked.send().await.map_err(|error| (self.cut_off(&error), None))?;
+        let status = response.status().as_u16();
+        let asked_wait = retry_after(response.headers());
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| (self.cut_off(&error), None))? {
+            if body.len() + chunk.len() > ANSWER_LIMIT {
+                return Err((AgentApiError::Unexpected(format!("over {ANSWER_LIMIT} bytes")), None));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        if !(200..300).contains(&status) {
+            return Err((self.refused(wanted.audience, status, &body), asked_wait));
+        }
+        // Not serde's own message: it may quote the token.
+        let given: Given = serde_json::from_slice(&body)
+            .map_err(|_| (AgentApiError::Unexpected(format!("HTTP {status} without a token")), None))?;
+        Ok(given.token)
+    }
+
+    fn cut_off(&self, error: &reqwest::Error) -> AgentApiError {
+        let mut cause = "no answer in time".to_owned();
+        if !error.is_timeout() {
+            // The innermost cause; the outer ones repeat the address.
+            let mut inner: &dyn std::error::Error = error;
+            while let Some(source) = inner.source() {
+                inner = source;
+            }
+            cause = inner.to_string();
+        }
+        AgentApiError::Unreachable { place: place(&self.tokens), cause }
+    }
+
+    fn refused(&self, audience: &str, status: u16, body: &[u8]) -> AgentApiError {
+        let hint = match status {
+            401 => "; BUILDKITE_AGENT_ACCESS_TOKEN is that of no running job",
+            403 => "; BUILDKITE_AGENT_ACCESS_TOKEN and BUILDKITE_JOB_ID are of different jobs",
+            404 => "; is BUILDKITE_AGENT_ENDPOINT right, and BUILDKITE_JOB_ID a running job?",
+            _ => "",
+        };
+        // A page of a proxy says nothing that helps, and may repeat what it was sent.
+        let said = serde_json::from_slice(body).map_or_else(
+            |_| "(no text of Buildkite's)".to_owned(),
+            |Said { message }| self.without_secrets(&message),
+        );
+        AgentApiError::Refused { audience: audience.to_owned(), status, said, hint }
+    }
+
+    fn without_secrets(&self, text: &str) -> String {
+        let access = self.access.to_str().unwrap_or_default().trim_start_matches("Token ");
+        let shown = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
+        shown.replace(access, "[token]").chars().take(SHOWN).collect()
+    }
+}
+
+impl fmt::Debug for AgentApi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AgentApi({})", place(&self.tokens))
+    }
+}
+
+/// As the agent itself decides it.
+fn is_transient(status: u16) -> bool {
+    status == 429 || status >= 500
+}
+
+/// Plain http is for stand-ins and proxies on this machine: anywhere else the access token would travel in the
+/// clear.
+fn endpoint(text: &str) -> Result<Url, String> {
+    let expected = "expected https://HOST/PATH, or http:// on loopback";
+    let url = Url::parse(text).map_err(|error| format!("`{text}` is no URL ({error}); {expected}"))?;
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if loopback => Ok(url),
+        _ => Err(format!("`{text}` cannot be trusted with a token; {expected}")),
+    }
+}
+
+fn client(endpoint: &Url) -> Result<Client, AgentApiError> {
+    // An error means that a provider is installed already: ring, as the workspace has no other.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = Client::builder()
+        .user_agent(concat!("launchgate/", env!("CARGO_PKG_VERSION")))
+        .http1_only()
+        // The token would travel with it.
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .referer(false)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(TIMEOUT);
+    let builder = if endpoint.scheme() == "https" { builder } else { builder.tls_certs_only([]) };
+    builder.build().map_err(|error| AgentApiError::Client(error.to_string()))
+}
+
+/// `BUILDKITE_REQUEST_HEADER_BUILDKITE_FOO=bar` is the header `Buildkite-Foo: bar`.
+fn request_header(variable: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
+    let name = format!("buildkite-{}", variable.strip_prefix(HEADER_VARIABLES)?.replace('_', "-"));
+    Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
+}
+
+/// Whole seconds; Buildkite sends no dates.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+}
+
+fn place(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn api(changes: &[(&str, &str)]) -> Result<Option<AgentApi>, AgentApiError> {
+        let mut variables: BTreeMap<String, String> =
+            [(ACCESS_TOKEN, "bkaj_secret"), (JOB, "0190046e-e199-453b-a302-a21a4d649d31")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into();
+        for (name, value) in changes {
+            variables.insert((*name).to_owned(), (*value).to_owned());
+        }
+        AgentApi::from_variables(&variables)
+    }
+
+    #[test]
+    fn without_an_access_token_there_is_nothing_to_ask_with() {
+        assert!(api(&[(ACCESS_TOKEN, "")]).unwrap().is_none());
+    }
+
+    #[test]
+    fn the_address_is_the_agents_own() {
+        let at = |endpoint| api(&[(ENDPOINT, endpoint)]).unwrap().unwrap().tokens.to_string();
+        let rest = "jobs/0190046e-e199-453b-a302-a21a4d649d31/oidc/tokens";
+        assert_eq!(at(""), format!("https://agent-edge.buildkite.com/v3/{rest}"));
+        assert_eq!(at("https://agent.example.com/v3/"), format!("https://agent.example.com/v3/{rest}"));
+        assert_eq!(at("http://[::1]:8080/v3"), format!("http://[::1]:8080/v3/{rest}"));
+        let hostile = api(&[(JOB, "../x?y#z")]).unwrap().unwrap().tokens;
+        assert_eq!((hostile.query(), hostile.fragment()), (None, None));
+        assert!(hostile.path().ends_with("/oidc/tokens"), "{hostile}");
+    }
+
+    #[test]
+    fn an_access_token_never_goes_over_plain_http_to_another_machine() {
+        for bad in ["http://agent.buildkite.com/v3", "http://10.0.0.1", "ftp://localhost", "agent"] {
+            let error = api(&[(ENDPOINT, bad)]).unwrap_err().to_string();
+            assert!(error.contains(ENDPOINT), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_job_without_its_id_and_a_token_that_is_none_are_named_without_the_secret() {
+        assert!(matches!(api(&[(JOB, " ")]), Err(AgentApiError::Variable { variable: JOB, .. })));
+        let error = api(&[(ACCESS_TOKEN, "se\ncret")]).unwrap_err().to_string();
+        assert!(error.contains(ACCESS_TOKEN) && !error.contains("cret\""), "{error}");
+        assert!(!format!("{:?}", api(&[]).unwrap().unwrap()).contains("secret"));
+    }
+
+    #[test]
+    fn headers_that_buildkite_told_the_agent_to_send_are_sent() {
+        let api = api(&[
+            ("BUILDKITE_REQUEST_HEADER_BUILDKITE_SHARD", "7"),
+            ("BUILDKITE_REQUEST_HEADER_AUTHORIZATION", "x"),
+        ]);
+        let headers = api.unwrap().unwrap().headers;
+        assert_eq!(headers.len(), 1);
+        assert_eq!(headers["buildkite-shard"], "7");
+    }
+}
