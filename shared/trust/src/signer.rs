@@ -4,7 +4,7 @@ use launchgate_outcome::Voucher;
 use launchgate_statement::{Statement, Timestamp};
 
 use crate::plugin_mistakes::is_demo_key;
-use crate::{BuildkiteOidc, PatternList, PublicKey, Root, TrustError};
+use crate::{BuildkiteOidc, ForkBuilds, PatternList, PublicKey, Root, TrustError};
 
 /// The name a triggers file gives a signer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -107,6 +107,11 @@ impl SignerKind {
             Self::PublicKey(key) => Root::PublicKey(key.fingerprint()),
             Self::BuildkiteOidc(_) => Root::Buildkite,
         }
+    }
+
+    /// Whether the builds it speaks for may be of forks that chose their own branch and tag names.
+    pub fn builds_forks(&self) -> bool {
+        matches!(self, Self::BuildkiteOidc(oidc) if oidc.fork_builds == ForkBuilds::Enabled)
     }
 
     /// What kind of proof it gives.

@@ -3,7 +3,7 @@
 use launchgate_outcome::Voucher;
 use launchgate_statement::{Build, FactName, Statement, Timestamp};
 
-use crate::{Root, SignerId, VerifiedEvent, VerifiedSignature};
+use crate::{BUILD_FACTS, BuildFacts, Root, SignerId, VerifiedEvent, VerifiedSignature};
 
 /// The facts that the permitted signers vouch for; everything else is absent.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +14,8 @@ pub struct VouchedFacts {
     signers: Vec<SignerId>,
     roots: Vec<Root>,
     time: Option<VouchedTime>,
+    build_id: Option<String>,
+    has_token: bool,
 }
 
 /// A vouched instant that says when the event came to be, for `maxAge`.
@@ -51,6 +53,14 @@ impl VouchedFacts {
                 *place = Some(*voucher);
             }
         }
+        self.has_token |= token.is_some();
+        if self.build_id.is_none() {
+            self.build_id = match (voucher, token) {
+                (_, Some(token)) => token.identity.build_id.clone(),
+                (Voucher::Key, None) => build_id_in(statement),
+                _ => None,
+            };
+        }
         let time = |at, source| Some(VouchedTime { at, source, voucher: *voucher });
         // A token's time is its issuer's; it goes before a key's word. Source: DESIGN §4, maxAge.
         match (voucher, token, self.time) {
@@ -62,6 +72,28 @@ impl VouchedFacts {
             }
             _ => {}
         }
+    }
+
+    /// Adds what Buildkite itself says of the build, where no permitted signer has spoken. The caller has
+    /// made sure that they are of this build and agree with what the signers say.
+    pub fn add_build_facts(&mut self, facts: &BuildFacts) {
+        for &name in BUILD_FACTS {
+            let place = &mut self.vouchers[name as usize];
+            if place.is_none() && self.build.take_from(facts.build(), name) {
+                *place = Some(Voucher::Webhook);
+            }
+        }
+    }
+
+    /// Whether one of the permitted signers spoke by a Buildkite token, which names branch and tag if the
+    /// build has them.
+    pub(crate) fn has_token(&self) -> bool {
+        self.has_token
+    }
+
+    /// The build's id, when a permitted signer says it.
+    pub fn build_id(&self) -> Option<&str> {
+        self.build_id.as_deref()
     }
 
     /// The vouched facts; an unvouched one is `None`.
@@ -88,6 +120,13 @@ impl VouchedFacts {
     pub fn time(&self) -> Option<VouchedTime> {
         self.time
     }
+}
+
+/// The build's id as a statement gives it, where Buildkite's build type has a place for it.
+fn build_id_in(statement: &Statement) -> Option<String> {
+    let definition = statement.predicate.get("buildDefinition")?;
+    let id = definition.get("internalParameters")?.get("buildkite")?.get("build_id")?.as_str()?;
+    Some(id.to_owned()).filter(|id| !id.is_empty())
 }
 
 /// The facts that a proof of this kind covers: each of them was compared with the statement, or is
