@@ -256,7 +256,9 @@ impl Gate {
             Verdict::Launch(plan) => (Outcome::Retrying, Some(Reason::Interrupted), None, Some(*plan)),
             Verdict::Observe(plan) => (Outcome::Observed, None, None, Some(*plan)),
             Verdict::Paused => (Outcome::SkippedPaused, None, None, None),
-            Verdict::Refused(refusal) => (refusal.outcome, Some(refusal.reason), Some(refusal.message), None),
+            Verdict::Wait { refusal, .. } | Verdict::Refused(refusal) => {
+                (refusal.outcome, Some(refusal.reason), Some(refusal.message), None)
+            }
         };
         DecisionRecord {
             launch_id,

@@ -30,6 +30,7 @@ mod tests {
             "a signer" => "/$defs/signer",
             "buildkiteOidc" => "/$defs/signer/properties/buildkiteOidc",
             "a trigger" => "/$defs/trigger",
+            "waitFor" => "/$defs/trigger/properties/waitFor",
             "match" => "/$defs/match",
             "require" => "/$defs/require",
             "require.signers" => "/$defs/require/properties/signers",

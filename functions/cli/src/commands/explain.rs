@@ -288,7 +288,8 @@ impl<'j> ExplainedRequest<'j> {
 
 fn message(decision: &Decision) -> Option<&str> {
     match &decision.verdict {
-        launchgate_triggers::Verdict::Refused(refusal) => Some(&refusal.message),
+        launchgate_triggers::Verdict::Wait { refusal, .. }
+        | launchgate_triggers::Verdict::Refused(refusal) => Some(&refusal.message),
         _ => None,
     }
 }

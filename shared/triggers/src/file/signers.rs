@@ -2,8 +2,8 @@
 
 use launchgate_statement::Timestamp;
 use launchgate_trust::{
-    BuildkiteOidc, PatternList, PublicKey, Root, Scheme, Signer, SignerId, SignerKind, Signers, TrustError,
-    Wildcards,
+    BuildkiteOidc, ForkBuilds, PatternList, PublicKey, Root, Scheme, Signer, SignerId, SignerKind, Signers,
+    TrustError, Wildcards,
 };
 
 use super::{
@@ -183,19 +183,12 @@ fn buildkite_oidc(member: &Member, around: &Around, findings: &mut Findings) -> 
     let section = Section::open("buildkiteOidc", OIDC_KEYS, &member.value, &member.key_at, findings)?;
     let organization = section.need("organization", "name the organization's slug", findings);
     let organization = organization.and_then(|it| scalar::text(it, findings));
-    let fix = "write `forkBuilds: disabled` if these pipelines build no third-party forks, or prefix their branches: \
-               a fork can call its branch main, and no token says so";
+    let fix = "write `forkBuilds: disabled` if these pipelines build no third-party forks, or prefix their branches, \
+               else `forkBuilds: enabled`: a fork can call its branch main, and no token says so";
     let forks = section.need("forkBuilds", fix, findings);
-    if let Some(forks) = forks
-        && scalar::choice(forks, &["disabled", "enabled"], findings)? == "enabled"
-    {
-        let message = "`forkBuilds: enabled` is not supported by this version, which cannot see that a build is not of \
-                       a fork";
-        let fix = "switch off builds of third-party forks, or prefix their branches, for every pipeline this signer \
-                   speaks for; then write `forkBuilds: disabled`";
-        findings.error(later::CODE, &forks.value.at, message).fix(fix);
-        return None;
-    }
+    let fork_builds = forks
+        .and_then(|it| scalar::choice(it, &["disabled", "enabled"], findings))
+        .map(|word| if word == "enabled" { ForkBuilds::Enabled } else { ForkBuilds::Disabled });
     let mut pin = |key| match section.get(key) {
         Some(member) => scalar::text(member, findings).map(|text| Some(text.to_owned())),
         None => Some(None),
@@ -206,7 +199,6 @@ fn buildkite_oidc(member: &Member, around: &Around, findings: &mut Findings) -> 
             .map(|texts| Some(texts.into_iter().map(|(text, _)| text.to_owned()).collect())),
         None => Some(None),
     };
-    forks?;
     Some(BuildkiteOidc {
         audience: around.audience?.to_owned(),
         organization: organization?.to_owned(),
@@ -214,6 +206,7 @@ fn buildkite_oidc(member: &Member, around: &Around, findings: &mut Findings) -> 
         pipeline_ids: pipeline_ids?,
         cluster: cluster?,
         queue: queue?,
+        fork_builds: fork_builds?,
     })
 }
 

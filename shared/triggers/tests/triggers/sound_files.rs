@@ -1,7 +1,7 @@
 //! Files that are accepted, and what is read from them.
 
 use launchgate_triggers::{LaunchKind, LedgerChoice, Mode, Overrides, PushAuth, Severity, load, render};
-use launchgate_trust::{BuildkiteOidc, SignerKind};
+use launchgate_trust::{BuildkiteOidc, ForkBuilds, SignerKind};
 
 use crate::the_file::{Folder, RELEASE, YAML, config, edited};
 
@@ -75,6 +75,7 @@ fn a_keyless_signer_is_read_with_its_pins_and_bound_to_the_services_audience() {
         pipeline_ids: Some(vec!["p-1".to_owned()]),
         cluster: text("c-1"),
         queue: text("gpu"),
+        fork_builds: ForkBuilds::Disabled,
     };
     assert_eq!(signer.kind, SignerKind::BuildkiteOidc(expected));
     assert!(config.signers.need_buildkite_keys());
