@@ -169,6 +169,7 @@ impl World {
             vertex: vertex.clone(),
             failures: told.clone(),
             buildkite_keys: Arc::new(NoBuildkiteKeys),
+            webhook_secrets: None,
         };
         Self { gate: Gate::new(parts), vertex, told, keys, folder }
     }
@@ -266,6 +267,7 @@ fn receipt(data: &str) -> AuthenticatedReceipt {
         subscription: None,
         delivery_attempt: None,
         traceparent: None,
+        buildkite_signature: None,
         data: data.as_bytes().to_vec().into(),
     };
     AuthenticatedReceipt::new(receipt, AuthenticatedSender::loopback([127, 0, 0, 1].into()).unwrap())
