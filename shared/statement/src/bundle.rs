@@ -1,7 +1,7 @@
 //! A Sigstore bundle v0.3 as carrier of a DSSE envelope.
 //!
 //! Promises: finds the envelope inside a bundle, and refuses what could be read as bundle and as envelope.
-//! Does not: look at certificates, log entries or timestamps.
+//! Does not: look into the verification material (certificates, log entries, timestamps).
 
 use launchgate_outcome::Reason;
 use serde_json::{Map, Value};
@@ -15,12 +15,17 @@ const SIGSTORE: &str = "application/vnd.dev.sigstore.bundle";
 const V0_3: [&str; 2] =
     ["application/vnd.dev.sigstore.bundle.v0.3+json", "application/vnd.dev.sigstore.bundle+json;version=0.3"];
 
-/// The members of the DSSE envelope: those of the bundle's `dsseEnvelope`, or `members` themselves when
-/// they are no bundle.
-pub(crate) fn unwrap(mut members: Map<String, Value>) -> Result<Map<String, Value>, EnvelopeError> {
-    let Some(media_type) = members.get("mediaType").and_then(Value::as_str) else { return Ok(members) };
+/// The members of an envelope, and what stood beside it if it came in a bundle.
+pub(crate) type Unwrapped = (Map<String, Value>, Option<Value>);
+
+/// The members of the DSSE envelope: those of the bundle's `dsseEnvelope` together with its
+/// `verificationMaterial`, or `members` themselves when they are no bundle.
+pub(crate) fn unwrap(mut members: Map<String, Value>) -> Result<Unwrapped, EnvelopeError> {
+    let Some(media_type) = members.get("mediaType").and_then(Value::as_str) else {
+        return Ok((members, None));
+    };
     if !media_type.starts_with(SIGSTORE) {
-        return Ok(members);
+        return Ok((members, None));
     }
     if !V0_3.contains(&media_type) {
         return Err(refuse(format!("expected a Sigstore bundle v0.3 ({}), found `{media_type}`", V0_3[0])));
@@ -30,8 +35,12 @@ pub(crate) fn unwrap(mut members: Map<String, Value>) -> Result<Map<String, Valu
     {
         return Err(refuse(format!("a bundle with `{name}` at its top could be read as two events")));
     }
+    let material = members.remove("verificationMaterial");
     match members.remove("dsseEnvelope") {
-        Some(Value::Object(envelope)) => Ok(envelope),
+        Some(Value::Object(envelope)) => match material {
+            Some(Value::Object(material)) => Ok((envelope, Some(Value::Object(material)))),
+            _ => Err(refuse("expected `verificationMaterial` to be an object".to_owned())),
+        },
         None if members.contains_key("messageSignature") => Err(refuse(
             "a bundle with `messageSignature` holds no statement; attest with a DSSE envelope".to_owned(),
         )),

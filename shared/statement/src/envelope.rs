@@ -18,6 +18,8 @@ pub struct Envelope {
     pub payload_text: String,
     /// At most 32.
     pub signatures: Vec<Signature>,
+    /// The `verificationMaterial` of the Sigstore bundle that it came in, as it stood.
+    pub verification_material: Option<Value>,
 }
 
 /// One signature of an envelope.
@@ -40,8 +42,8 @@ impl Envelope {
     /// Levels of JSON in an envelope, bundle or statement.
     pub(crate) const MAX_DEPTH: usize = 64;
 
-    /// Reads a DSSE envelope, or a Sigstore bundle v0.3 that holds one (its certificate is not looked at
-    /// here). Unknown members are ignored, as DSSE readers do.
+    /// Reads a DSSE envelope, or a Sigstore bundle v0.3 that holds one (whose verification material is
+    /// kept, not looked at). Unknown members are ignored, as DSSE readers do.
     ///
     /// # Errors
     /// Every error is `rejected_malformed` with its reason: `too_large`, `not_json`, `duplicate_member`,
@@ -51,7 +53,7 @@ impl Envelope {
             let message = format!("expected at most {} bytes, found {}", Self::MAX_BYTES, data.len());
             return Err(EnvelopeError { reason: Reason::TooLarge, message });
         }
-        let mut members = bundle::unwrap(parse_object(data, Self::MAX_DEPTH)?)?;
+        let (mut members, verification_material) = bundle::unwrap(parse_object(data, Self::MAX_DEPTH)?)?;
 
         let payload_text = text(&mut members, "payload", "payload")?;
         let payload_type = text(&mut members, "payloadType", "payloadType")?;
@@ -68,13 +70,19 @@ impl Envelope {
             signatures.into_iter().enumerate().map(|(index, value)| Signature::read(value, index));
         let signatures = signatures.collect::<Result<_, _>>()?;
         let payload = base64(&payload_text, "payload")?;
-        Ok(Self { payload_type, payload, payload_text, signatures })
+        Ok(Self { payload_type, payload, payload_text, signatures, verification_material })
     }
 
     /// An envelope around `payload`, not signed yet.
     pub fn unsigned(payload_type: impl Into<String>, payload: Vec<u8>) -> Self {
         let payload_text = base64_text::encode(&payload);
-        Self { payload_type: payload_type.into(), payload, payload_text, signatures: Vec::new() }
+        Self {
+            payload_type: payload_type.into(),
+            payload,
+            payload_text,
+            signatures: Vec::new(),
+            verification_material: None,
+        }
     }
 
     /// The digest that names the event.
@@ -82,7 +90,7 @@ impl Envelope {
         EventDigest::of(&self.payload_type, &self.payload)
     }
 
-    /// The envelope as JSON, standard base64.
+    /// The envelope alone as JSON, standard base64; without the bundle it may have come in.
     pub fn to_json(&self) -> String {
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]

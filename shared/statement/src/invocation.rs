@@ -2,23 +2,29 @@
 
 /// `https://buildkite.com/ORG/PIPELINE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct PipelineUrl<'a> {
-    pub(crate) organization: &'a str,
-    pub(crate) pipeline: &'a str,
+pub struct PipelineUrl<'a> {
+    /// Organization slug.
+    pub organization: &'a str,
+    /// Pipeline slug.
+    pub pipeline: &'a str,
 }
 
 /// `https://buildkite.com/ORG/PIPELINE/builds/N#JOB`, the `invocationId`; the job may be left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Invocation<'a> {
-    pub(crate) pipeline: PipelineUrl<'a>,
-    pub(crate) number: u64,
-    pub(crate) job: Option<&'a str>,
+pub struct Invocation<'a> {
+    /// The pipeline.
+    pub pipeline: PipelineUrl<'a>,
+    /// Build number, from 1.
+    pub number: u64,
+    /// Job id.
+    pub job: Option<&'a str>,
 }
 
 const SITE: &str = "https://buildkite.com/";
 
 impl<'a> PipelineUrl<'a> {
-    pub(crate) fn parse(text: &'a str) -> Option<Self> {
+    /// Reads an address in its one spelling; anything else is none.
+    pub fn parse(text: &'a str) -> Option<Self> {
         let (organization, pipeline) = text.strip_prefix(SITE)?.split_once('/')?;
         (is_slug(organization) && is_slug(pipeline)).then_some(Self { organization, pipeline })
     }
@@ -29,7 +35,8 @@ impl<'a> PipelineUrl<'a> {
 }
 
 impl<'a> Invocation<'a> {
-    pub(crate) fn parse(text: &'a str) -> Option<Self> {
+    /// Reads an address in its one spelling; anything else is none.
+    pub fn parse(text: &'a str) -> Option<Self> {
         let (page, job) = match text.split_once('#') {
             Some((_, "")) => return None,
             Some((page, job)) => (page, Some(job)),

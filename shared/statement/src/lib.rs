@@ -27,6 +27,7 @@ pub use claims::is_commit_id;
 pub use digest::{EventDigest, EventId, Sha256};
 pub use envelope::{Envelope, Signature};
 pub use error::{EnvelopeError, StatementError};
+pub use invocation::{Invocation, PipelineUrl};
 pub use pae::{PAYLOAD_TYPE, pae};
 pub use provenance::{BUILD_TYPE, BUILDER_ID, ProvenanceDraft};
 pub use repository::repository_name;

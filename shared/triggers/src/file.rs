@@ -45,6 +45,7 @@ pub(crate) const SECTIONS: &[(&str, &[&str])] = &[
     ("buildkite", buildkite::KEYS),
     ("a signer", signers::KEYS),
     ("buildkiteOidc", signers::OIDC_KEYS),
+    ("sigstore", signers::SIGSTORE_KEYS),
     ("a trigger", trigger::KEYS),
     ("waitFor", wait_for::KEYS),
     ("match", match_section::KEYS),

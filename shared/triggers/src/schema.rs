@@ -29,6 +29,7 @@ mod tests {
             "buildkite" => "/properties/buildkite",
             "a signer" => "/$defs/signer",
             "buildkiteOidc" => "/$defs/signer/properties/buildkiteOidc",
+            "sigstore" => "/$defs/signer/properties/sigstore",
             "a trigger" => "/$defs/trigger",
             "waitFor" => "/$defs/trigger/properties/waitFor",
             "match" => "/$defs/match",

@@ -3,16 +3,17 @@
 //! Promises: a token speaks for exactly one event, only near the instant it was minted, and never for a
 //! build other than its own. Does not: fetch keys; read clocks; say anything about isolation of the job.
 
-use launchgate_outcome::{Check, Reason, Refusal};
+use launchgate_outcome::{Reason, Refusal};
 use launchgate_statement::{Build, EventDigest, Statement, Timestamp, is_commit_id};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::Jwk;
 use crate::buildkite_token::BuildkiteToken;
+use crate::mismatch::{Mismatch, PINNED, bounded};
 
 /// Who issues the tokens. Compared as text: a slash, a port or another scheme is another issuer.
-const ISSUER: &str = "https://agent.buildkite.com";
+pub(crate) const ISSUER: &str = "https://agent.buildkite.com";
 
 /// Seconds by which Buildkite's clock and Pub/Sub's may differ.
 const SKEW: i128 = 60;
@@ -88,29 +89,6 @@ pub struct TokenIdentity {
     pub cluster_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue_key: Option<String>,
-}
-
-/// A claim that is not what the statement or a pin says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Mismatch {
-    claim: &'static str,
-    /// Who expects it: the statement, or a pin.
-    by: &'static str,
-    expected: String,
-    actual: String,
-}
-
-impl Mismatch {
-    pub(crate) fn refusal(&self) -> Refusal {
-        let Self { claim, by, expected, actual } = self;
-        let message = format!("the token's `{claim}` is {actual}, but {by} {expected}");
-        Refusal::new(Reason::IdentityMismatch, message)
-    }
-
-    pub(crate) fn check(&self) -> Check {
-        let Self { claim, expected, actual, .. } = self;
-        Check::failed("identity").expected(format!("{claim} {expected}")).actual(actual.clone())
-    }
 }
 
 impl BuildkiteOidc {
@@ -194,7 +172,7 @@ impl BuildkiteOidc {
             if !actual.as_ref().is_some_and(|actual| allowed.contains(actual)) {
                 let expected = allowed.join(" or ");
                 let actual = actual.as_deref().map_or_else(|| "absent".to_owned(), bounded);
-                return Err(Mismatch { claim, by: "the signer is pinned to", expected, actual });
+                return Err(Mismatch { of: TOKEN, claim, by: PINNED, expected, actual });
             }
         }
         Ok(())
@@ -251,7 +229,7 @@ fn times(claims: &Map<String, Value>, published: Timestamp) -> Result<i64, Refus
 /// The claims of a token, text by text. `""`, null and absent are none.
 struct Claims<'c>(&'c Map<String, Value>);
 
-const STATEMENT: &str = "the statement says";
+const TOKEN: &str = "the token's";
 
 impl Claims<'_> {
     fn text(&self, claim: &'static str) -> Result<Option<&str>, Mismatch> {
@@ -259,6 +237,7 @@ impl Claims<'_> {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(&**text).filter(|text| !text.is_empty())),
             Some(_) => Err(Mismatch {
+                of: TOKEN,
                 claim,
                 by: "it should be",
                 expected: "a text".to_owned(),
@@ -343,8 +322,7 @@ impl Claims<'_> {
 }
 
 fn differs(claim: &'static str, expected: Option<&str>, actual: Option<&str>) -> Mismatch {
-    let word = |text: Option<&str>| text.map_or_else(|| "none".to_owned(), bounded);
-    Mismatch { claim, by: STATEMENT, expected: word(expected), actual: word(actual) }
+    Mismatch::with_statement(TOKEN, claim, expected, actual)
 }
 
 fn is_digest(hex: &str) -> bool {
@@ -354,8 +332,4 @@ fn is_digest(hex: &str) -> bool {
 /// A claim for a message; its text is bounded because a stranger may have written it.
 fn shown(claims: &Map<String, Value>, name: &str) -> String {
     claims.get(name).map_or_else(|| "nothing".to_owned(), |value| bounded(&value.to_string()))
-}
-
-fn bounded(text: &str) -> String {
-    text.chars().take(200).collect()
 }

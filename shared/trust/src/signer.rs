@@ -4,7 +4,7 @@ use launchgate_outcome::Voucher;
 use launchgate_statement::{Statement, Timestamp};
 
 use crate::plugin_mistakes::is_demo_key;
-use crate::{BuildkiteOidc, ForkBuilds, PatternList, PublicKey, Root, TrustError};
+use crate::{BuildkiteOidc, ForkBuilds, PatternList, PublicKey, Root, Sigstore, TrustError};
 
 /// The name a triggers file gives a signer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -56,6 +56,8 @@ pub enum SignerKind {
     PublicKey(PublicKey),
     /// A Buildkite OIDC token whose audience names the event.
     BuildkiteOidc(BuildkiteOidc),
+    /// A Sigstore bundle whose certificate Fulcio issued to a Buildkite job.
+    Sigstore(Sigstore),
 }
 
 /// Why a signer's genuine signature does not count.
@@ -105,13 +107,18 @@ impl SignerKind {
     pub fn root(&self) -> Root {
         match self {
             Self::PublicKey(key) => Root::PublicKey(key.fingerprint()),
-            Self::BuildkiteOidc(_) => Root::Buildkite,
+            Self::BuildkiteOidc(_) | Self::Sigstore(_) => Root::Buildkite,
         }
     }
 
     /// Whether the builds it speaks for may be of forks that chose their own branch and tag names.
     pub fn builds_forks(&self) -> bool {
-        matches!(self, Self::BuildkiteOidc(oidc) if oidc.fork_builds == ForkBuilds::Enabled)
+        let forks = match self {
+            Self::PublicKey(_) => return false,
+            Self::BuildkiteOidc(oidc) => oidc.fork_builds,
+            Self::Sigstore(sigstore) => sigstore.fork_builds,
+        };
+        forks == ForkBuilds::Enabled
     }
 
     /// What kind of proof it gives.
@@ -119,6 +126,7 @@ impl SignerKind {
         match self {
             Self::PublicKey(_) => Voucher::Key,
             Self::BuildkiteOidc(_) => Voucher::Token,
+            Self::Sigstore(_) => Voucher::Certificate,
         }
     }
 }

@@ -20,7 +20,7 @@ impl VerifiedEvent {
             let holds = signers.get(&earlier.signer).is_some_and(|signer| {
                 !signer.revoked
                     && signer.kind.root() == earlier.root
-                    && pins_hold(&signer.kind, earlier)
+                    && proof_holds(&signer.kind, earlier, &self)
                     && signer.speaks_for_pipeline(&self.statement)
                     && signer.speaks_for_builder(&self.statement)
             });
@@ -36,12 +36,17 @@ impl VerifiedEvent {
     }
 }
 
-/// Whether an earlier token is one that today's pins would let through.
-fn pins_hold(kind: &SignerKind, earlier: &VerifiedSignature) -> bool {
+/// Whether an earlier proof is one that today's pins would let through. A bundle is verified again: the root
+/// of the day may have lost what it rested on.
+fn proof_holds(kind: &SignerKind, earlier: &VerifiedSignature, event: &VerifiedEvent) -> bool {
     match kind {
         SignerKind::PublicKey(_) => true,
         SignerKind::BuildkiteOidc(oidc) => {
             earlier.token.as_ref().is_some_and(|token| oidc.check_pins(&token.identity).is_ok())
         }
+        SignerKind::Sigstore(sigstore) => earlier
+            .certificate
+            .as_ref()
+            .is_some_and(|proof| sigstore.still_holds(proof, &event.envelope, &event.statement)),
     }
 }

@@ -4,7 +4,7 @@ use launchgate_outcome::{Check, Voucher};
 use launchgate_statement::{Envelope, EventDigest, EventId, Sha256, Statement};
 use serde::{Deserialize, Serialize};
 
-use crate::{SignerId, TokenProof, VouchedFacts};
+use crate::{CertificateProof, SignerId, TokenProof, VouchedFacts};
 
 /// One statement, whoever delivered it and however often, with the signers that vouch for it.
 /// Made only by `verify`.
@@ -29,6 +29,9 @@ pub struct VerifiedSignature {
     /// What Buildkite's token said, when it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<Box<TokenProof>>,
+    /// What the certificate of its Sigstore bundle said, when it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Box<CertificateProof>>,
 }
 
 /// What a threshold counts: one for each public key, one in all for everything Buildkite itself

@@ -42,11 +42,15 @@ impl VouchedFacts {
         facts
     }
 
-    /// Adds what this signature proves of `statement` and nobody before it did. A token proves what it says
-    /// itself, which `verify` has compared with the statement.
+    /// Adds what this signature proves of `statement` and nobody before it did. A token or certificate proves
+    /// what it says itself, which `verify` has compared with the statement.
     fn add(&mut self, statement: &Statement, signature: &VerifiedSignature) {
-        let VerifiedSignature { voucher, token, .. } = signature;
-        let said = token.as_ref().map_or(&statement.build, |token| &token.build);
+        let VerifiedSignature { voucher, token, certificate, .. } = signature;
+        let said = match (token, certificate) {
+            (Some(token), _) => &token.build,
+            (None, Some(certificate)) => &certificate.build,
+            (None, None) => &statement.build,
+        };
         for &name in facts_vouched_by(*voucher) {
             let place = &mut self.vouchers[name as usize];
             if place.is_none() && self.build.take_from(said, name) {
@@ -54,23 +58,18 @@ impl VouchedFacts {
             }
         }
         self.has_token |= token.is_some();
-        if self.build_id.is_none() {
-            self.build_id = match (voucher, token) {
-                (_, Some(token)) => token.identity.build_id.clone(),
-                (Voucher::Key, None) => build_id_in(statement),
-                _ => None,
-            };
-        }
-        let time = |at, source| Some(VouchedTime { at, source, voucher: *voucher });
-        // A token's time is its issuer's; it goes before a key's word. Source: DESIGN §4, maxAge.
-        match (voucher, token, self.time) {
-            (Voucher::Token, Some(token), None | Some(VouchedTime { voucher: Voucher::Key, .. })) => {
-                self.time = time(token.issued, "token iat");
-            }
-            (Voucher::Key, _, None) => {
-                self.time = statement.started_on.and_then(|at| time(at, "startedOn"));
-            }
-            _ => {}
+        // Buildkite's own word on the id goes before a key's.
+        let said = token.as_ref().and_then(|token| token.identity.build_id.clone());
+        let claimed = || build_id_in(statement).filter(|_| *voucher == Voucher::Key);
+        self.build_id = said.or_else(|| self.build_id.take()).or_else(claimed);
+        let (at, source) = match (token, certificate) {
+            (Some(token), _) => (Some(token.issued), "token iat"),
+            (None, Some(certificate)) => (Some(certificate.signed), "time in the bundle"),
+            (None, None) => (statement.started_on.filter(|_| *voucher == Voucher::Key), "startedOn"),
+        };
+        let time = at.map(|at| VouchedTime { at, source, voucher: *voucher });
+        if time.is_some() && self.time.is_none_or(|known| rank(*voucher) < rank(known.voucher)) {
+            self.time = time;
         }
     }
 
@@ -127,6 +126,16 @@ fn build_id_in(statement: &Statement) -> Option<String> {
     let definition = statement.predicate.get("buildDefinition")?;
     let id = definition.get("internalParameters")?.get("buildkite")?.get("build_id")?.as_str()?;
     Some(id.to_owned()).filter(|id| !id.is_empty())
+}
+
+/// Whose time goes before whose: Buildkite's issuer, then Sigstore's clocks, then a key's word.
+/// Source: DESIGN §4, maxAge.
+fn rank(voucher: Voucher) -> u8 {
+    match voucher {
+        Voucher::Token => 0,
+        Voucher::Certificate => 1,
+        _ => 2,
+    }
 }
 
 /// The facts that a proof of this kind covers: each of them was compared with the statement, or is

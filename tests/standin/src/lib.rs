@@ -4,6 +4,7 @@
 //! - [`GoogleCerts`]: the certificates Google signs push tokens with, and such tokens.
 //! - [`BuildkiteStandin`]: Buildkite's issuer of job tokens, and an agent that asks it.
 //! - [`BuildkiteWebhook`]: Buildkite's webhooks of builds, signed.
+//! - [`SigstoreStandin`]: Sigstore's certificate authority and logs, and bundles made with them.
 //! - [`MetadataServer`]: access tokens of a machine's service account.
 //! - [`FederationStandin`]: the token exchange and service-account impersonation.
 //!
@@ -19,6 +20,7 @@ mod google_error;
 mod loopback;
 mod metadata_server;
 mod push_token;
+mod sigstore;
 mod timestamp;
 mod tokens;
 mod vertex;
@@ -29,6 +31,7 @@ pub use federation::{FederationOptions, FederationStandin};
 pub use google_certs::{GoogleCerts, SigningKey};
 pub use metadata_server::{MetadataServer, MetadataServerOptions};
 pub use push_token::PushToken;
+pub use sigstore::{Attestation, SigstoreStandin};
 pub use tokens::TokenSet;
 pub use vertex::{
     Access, Fault, FaultRule, JobKind, JobState, ListVisibility, Matches, Mistake, Operation, Recorded,

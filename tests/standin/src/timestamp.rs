@@ -13,6 +13,12 @@ pub(crate) fn rfc3339(at: SystemTime) -> String {
         .expect("every SystemTime of this era has a four-digit year and no seconds in its offset")
 }
 
+/// The same of whole seconds since 1970.
+pub(crate) fn rfc3339_of(seconds: i64) -> String {
+    let since = Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
+    rfc3339(SystemTime::UNIX_EPOCH + since)
+}
+
 /// Reads an RFC 3339 time.
 pub(crate) fn parse(text: &str) -> Option<SystemTime> {
     OffsetDateTime::parse(text, &Rfc3339).ok().map(SystemTime::from)

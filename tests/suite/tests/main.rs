@@ -19,3 +19,4 @@ mod pubsub;
 mod push_auth;
 mod relay;
 mod shutdown;
+mod sigstore;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use launchgate_outcome::Refusal;
 use launchgate_statement::{Envelope, Signature, Statement};
-use launchgate_trust::unverified_token_claims;
+use launchgate_trust::{unverified_certificate_claims, unverified_token_claims};
 use serde_json::{Value, json};
 
 use super::explain::{build_line, reason_rendered, why};
@@ -100,14 +100,21 @@ fn envelope_json(envelope: &Envelope) -> Value {
     let signatures: Vec<_> = envelope.signatures.iter().map(signature).collect();
     let payload = serde_json::from_slice::<Value>(&envelope.payload)
         .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&envelope.payload)));
-    json!({
+    let mut shown = json!({
         "verified": false,
         "event": envelope.event_digest().id(),
         "digest": envelope.event_digest(),
         "payloadType": envelope.payload_type,
         "signatures": signatures,
         "payload": payload,
-    })
+    });
+    if let Some(material) = &envelope.verification_material {
+        shown["certificate"] = match unverified_certificate_claims(material) {
+            Ok(claims) => json!({ "verified": false, "claims": claims }),
+            Err(error) => json!({ "verified": false, "error": error.to_string() }),
+        };
+    }
+    shown
 }
 
 fn envelope_text(envelope: &Envelope, output: &Output) -> String {
@@ -132,6 +139,17 @@ fn envelope_text(envelope: &Envelope, output: &Output) -> String {
     }
     if envelope.signatures.is_empty() {
         text.push_str("no signature\n");
+    }
+    match envelope.verification_material.as_ref().map(unverified_certificate_claims) {
+        None => {}
+        Some(Err(error)) => text.push_str(&format!("in a Sigstore bundle: {}\n", line(&error.to_string()))),
+        Some(Ok(claims)) => {
+            text.push_str("in a Sigstore bundle, whose certificate claims (not verified):\n");
+            let claims = serde_json::to_value(claims).unwrap_or_default();
+            for (name, value) in claims.as_object().into_iter().flatten() {
+                text.push_str(&format!("    {}: {}\n", line(name), line(&value.to_string())));
+            }
+        }
     }
     text
 }

@@ -57,6 +57,7 @@ pub(crate) fn signature(signer: &str) -> VerifiedSignature {
         root: Root::PublicKey(Sha256::of(signer.as_bytes())),
         voucher: Voucher::Key,
         token: None,
+        certificate: None,
     }
 }
 

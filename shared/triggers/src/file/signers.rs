@@ -3,7 +3,7 @@
 use launchgate_statement::Timestamp;
 use launchgate_trust::{
     BuildkiteOidc, ForkBuilds, PatternList, PublicKey, Root, Scheme, Signer, SignerId, SignerKind, Signers,
-    TrustError, Wildcards,
+    Sigstore, TrustError, TrustedRoot, Wildcards,
 };
 
 use super::{
@@ -33,6 +33,8 @@ pub(super) const KEYS: &[&str] = &[
 
 pub(super) const OIDC_KEYS: &[&str] =
     &["organization", "organizationId", "pipelineIds", "cluster", "queue", "forkBuilds"];
+
+pub(super) const SIGSTORE_KEYS: &[&str] = &["organization", "trustedRoot", "forkBuilds"];
 
 const SCHEMES: &[&str] = &["ed25519", "ecdsa-p256", "ecdsa-p384", "rsa-pss-sha256", "rsa-pkcs1v15-sha256"];
 
@@ -136,23 +138,28 @@ fn signer(item: &Node, around: &Around, findings: &mut Findings) -> Option<Signe
 }
 
 fn kind(section: &Section, around: &Around, findings: &mut Findings) -> Option<SignerKind> {
-    let later_kinds = ["sigstore", "buildkiteWebhook"];
-    let later_kinds: Vec<_> = later_kinds.into_iter().filter_map(|key| section.get(key)).collect();
-    for member in &later_kinds {
-        later::refuse(Some(member), "this kind of signer", findings);
+    later::refuse(section.get("buildkiteWebhook"), "this kind of signer", findings);
+    for (key, others) in
+        [("buildkiteOidc", &["sigstore", "publicKey", "scheme"][..]), ("sigstore", &["publicKey", "scheme"])]
+    {
+        if section.get(key).is_none() {
+            continue;
+        }
+        for extra in others.iter().filter_map(|other| section.get(other)) {
+            let other = &extra.key;
+            let message = format!("expected one kind of proof for a signer, found `{key}` and `{other}`");
+            let finding = findings.error("two-kinds", &extra.key_at, message);
+            finding.fix("make them two signers, and permit both");
+        }
     }
     if let Some(oidc) = section.get("buildkiteOidc") {
-        for key in ["publicKey", "scheme"] {
-            let Some(extra) = section.get(key) else { continue };
-            let message =
-                format!("expected one kind of proof for a signer, found `buildkiteOidc` and `{key}`");
-            let finding = findings.error("two-kinds", &extra.key_at, message);
-            finding.fix("make them two signers, and ask for both with `atLeast: 2`");
-        }
         return buildkite_oidc(oidc, around, findings).map(SignerKind::BuildkiteOidc);
     }
+    if let Some(sigstore) = section.get("sigstore") {
+        return self::sigstore(sigstore, around, findings).map(SignerKind::Sigstore);
+    }
     let Some(key) = section.get("publicKey") else {
-        if later_kinds.is_empty() {
+        if section.get("buildkiteWebhook").is_none() {
             let fix = "say what proves the signer: `publicKey: keys/release.pem`, or for Buildkite's own token \
                        `buildkiteOidc: { organization: …, forkBuilds: disabled }`";
             section.need("publicKey", fix, findings);
@@ -179,16 +186,56 @@ fn kind(section: &Section, around: &Around, findings: &mut Findings) -> Option<S
     }
 }
 
+/// `forkBuilds`, which nobody but the operator can know.
+fn fork_builds(section: &Section, findings: &mut Findings) -> Option<ForkBuilds> {
+    let fix = "write `forkBuilds: disabled` if these pipelines build no third-party forks, or prefix their branches, \
+               else `forkBuilds: enabled`: a fork can call its branch main, and no token says so";
+    let forks = section.need("forkBuilds", fix, findings)?;
+    let enabled = scalar::choice(forks, &["disabled", "enabled"], findings)? == "enabled";
+    Some(if enabled { ForkBuilds::Enabled } else { ForkBuilds::Disabled })
+}
+
+fn sigstore(member: &Member, around: &Around, findings: &mut Findings) -> Option<Sigstore> {
+    let section = Section::open("sigstore", SIGSTORE_KEYS, &member.value, &member.key_at, findings)?;
+    let organization = section.need("organization", "name the organization's slug", findings);
+    let organization = organization.and_then(|it| scalar::text(it, findings));
+    let forks = fork_builds(&section, findings);
+    let trusted_root = if let Some(file) = section.get("trustedRoot") {
+        trusted_root(file, around.files, findings)
+    } else {
+        let message = format!(
+            "no `trustedRoot` is given, so Sigstore's public-good root as of {} is used; it lacks what came later",
+            TrustedRoot::PUBLIC_GOOD_DATE
+        );
+        let finding = findings.warning("embedded-trusted-root", &member.key_at, message);
+        finding.fix(
+            "keep today's `trusted_root.json` beside this file, name it here, and renew it now and then",
+        );
+        Some(TrustedRoot::public_good())
+    };
+    Some(Sigstore {
+        organization: organization?.to_owned(),
+        trusted_root: trusted_root?,
+        fork_builds: forks?,
+    })
+}
+
+fn trusted_root(member: &Member, files: &dyn Files, findings: &mut Findings) -> Option<TrustedRoot> {
+    let path = scalar::path(member, findings)?;
+    let json = text_file(member, path, "a Sigstore trusted root", files, findings)?;
+    TrustedRoot::from_json(&json)
+        .map_err(|error| {
+            let finding = findings.error("bad-trusted-root", &member.value.at, error.to_string());
+            finding.fix("take `trusted_root.json` from your Sigstore instance, or from a client's cache");
+        })
+        .ok()
+}
+
 fn buildkite_oidc(member: &Member, around: &Around, findings: &mut Findings) -> Option<BuildkiteOidc> {
     let section = Section::open("buildkiteOidc", OIDC_KEYS, &member.value, &member.key_at, findings)?;
     let organization = section.need("organization", "name the organization's slug", findings);
     let organization = organization.and_then(|it| scalar::text(it, findings));
-    let fix = "write `forkBuilds: disabled` if these pipelines build no third-party forks, or prefix their branches, \
-               else `forkBuilds: enabled`: a fork can call its branch main, and no token says so";
-    let forks = section.need("forkBuilds", fix, findings);
-    let fork_builds = forks
-        .and_then(|it| scalar::choice(it, &["disabled", "enabled"], findings))
-        .map(|word| if word == "enabled" { ForkBuilds::Enabled } else { ForkBuilds::Disabled });
+    let fork_builds = fork_builds(&section, findings);
     let mut pin = |key| match section.get(key) {
         Some(member) => scalar::text(member, findings).map(|text| Some(text.to_owned())),
         None => Some(None),
@@ -217,16 +264,23 @@ fn pem(member: &Member, files: &dyn Files, findings: &mut Findings) -> Option<St
         return Some(text.to_owned());
     }
     let path = scalar::path(member, findings)?;
+    text_file(member, path, "a public key", files, findings)
+}
+
+fn text_file(
+    member: &Member,
+    path: &str,
+    what: &str,
+    files: &dyn Files,
+    findings: &mut Findings,
+) -> Option<String> {
     let read =
         files.read(path).and_then(|bytes| String::from_utf8(bytes).map_err(|_| "it is not text".to_owned()));
-    match read {
-        Ok(pem) => Some(pem),
-        Err(why) => {
-            let message = format!("expected a public key in `{path}`, which cannot be read: {why}");
-            findings.error("unreadable-file", &member.value.at, message);
-            None
-        }
-    }
+    read.map_err(|why| {
+        let message = format!("expected {what} in `{path}`, which cannot be read: {why}");
+        findings.error("unreadable-file", &member.value.at, message);
+    })
+    .ok()
 }
 
 fn pipelines(member: &Member, findings: &mut Findings) -> Option<PatternList> {

@@ -102,7 +102,12 @@ const BROKEN: &[Case] = &[
         "publicKey: keys/release.pem\n    notAfter: 2027-03-01\n    pipelines: [fraud-*]\n  - id: second-key\n    publicKey: keys/second.pem",
         "buildkiteOidc: { organization: acme, forkBuilds: disabled }\n  - id: second-key\n    buildkiteOidc: { organization: acme, queue: gpu, forkBuilds: disabled }",
     ),
-    ("signer-sigstore", "publicKey: keys/second.pem", "sigstore: { forkBuilds: disabled }"),
+    ("signer-sigstore", "publicKey: keys/second.pem", "sigstore: { trustedRoot: keys/release.pem }"),
+    (
+        "signer-sigstore-missing-root",
+        "publicKey: keys/second.pem",
+        "sigstore: { organization: acme, trustedRoot: keys/none.json, forkBuilds: enabled }",
+    ),
     ("signer-not-before", "notAfter: 2027-03-01", "notBefore: 2026-13-01"),
     ("signer-webhook", "publicKey: keys/second.pem", "buildkiteWebhook: {}"),
     ("signer-unknown-key", "publicKey: keys/second.pem", "public_key: keys/second.pem"),

@@ -1,9 +1,9 @@
 //! Files that are accepted, and what is read from them.
 
 use launchgate_triggers::{LaunchKind, LedgerChoice, Mode, Overrides, PushAuth, Severity, load, render};
-use launchgate_trust::{BuildkiteOidc, ForkBuilds, SignerKind};
+use launchgate_trust::{BuildkiteOidc, ForkBuilds, SignerKind, Sigstore, TrustedRoot};
 
-use crate::the_file::{Folder, RELEASE, YAML, config, edited};
+use crate::the_file::{Folder, RELEASE, YAML, config, edited, load_text};
 
 const MINIMUM: &str = "\
 apiVersion: launchgate/v1
@@ -81,6 +81,25 @@ fn a_keyless_signer_is_read_with_its_pins_and_bound_to_the_services_audience() {
     assert!(config.signers.need_buildkite_keys());
     // A key beside it vouches for the repository, which a token does not.
     assert!(config.trigger("retrain-fraud").is_some());
+}
+
+#[test]
+fn a_sigstore_signer_without_a_root_of_its_own_has_the_embedded_one_and_a_warning() {
+    let loaded = load_text(&edited(
+        "publicKey: keys/second.pem",
+        "sigstore: { organization: acme, forkBuilds: disabled }",
+    ));
+
+    let config = loaded.config.unwrap();
+    let expected = Sigstore {
+        organization: "acme".to_owned(),
+        trusted_root: TrustedRoot::public_good(),
+        fork_builds: ForkBuilds::Disabled,
+    };
+    assert_eq!(config.signers.iter().nth(1).unwrap().kind, SignerKind::Sigstore(expected));
+    assert!(!config.signers.need_buildkite_keys());
+    let codes: Vec<_> = loaded.findings.iter().map(|finding| finding.code).collect();
+    assert_eq!(codes, ["embedded-trusted-root"]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{suite::Suite, vectors, wycheproof_suites};
+use crate::{sigstore_corpus, sigstore_peers, suite::Suite, vectors, wycheproof_suites};
 
 /// What is run and what is not, above the table.
 const HEAD: &str = "\
@@ -51,8 +51,13 @@ fn the_conformance_page_is_current() {
     let name = "conformance::the_conformance_page_is_current";
     let Some(official) = vectors::official(name) else { return };
     let Some(plugin) = vectors::plugin(name) else { return };
+    let Some(bundles) = sigstore_corpus::suite(name) else { return };
+    let (Some(mock), Some(second)) = (sigstore_peers::mock(name), sigstore_peers::second_opinion(name))
+    else {
+        return;
+    };
     let mut suites = wycheproof_suites::suites();
-    suites.extend([official, vectors::dsse(), vectors::webhook(), plugin]);
+    suites.extend([official, vectors::dsse(), vectors::webhook(), plugin, bundles, mock, second]);
     let suites: Vec<_> = suites.into_iter().map(Suite::holds).collect();
     let page = page(&suites);
 

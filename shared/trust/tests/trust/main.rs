@@ -5,7 +5,11 @@ mod build_facts;
 mod conformance;
 mod keyless;
 mod keys;
+mod peers;
 mod push_token;
+mod sigstore;
+mod sigstore_corpus;
+mod sigstore_peers;
 mod suite;
 mod vectors;
 mod verification;
@@ -33,11 +37,7 @@ fn vector(name: &str) -> String {
 /// A file that is read beside the checkout, never copied into it. `None`, with one visible line that names
 /// the test, where it is absent; an error when CI=true.
 fn foreign(test: &str, variable: &str, default: &str, name: &str) -> Option<String> {
-    let folder = std::env::var_os(variable).map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../..").join(default),
-        PathBuf::from,
-    );
-    let path = folder.join(name);
+    let path = foreign_folder(variable, default).join(name);
     match std::fs::read_to_string(&path) {
         Ok(content) => Some(content),
         Err(error) if std::env::var("CI").is_ok_and(|ci| ci == "true") => {
@@ -49,6 +49,14 @@ fn foreign(test: &str, variable: &str, default: &str, name: &str) -> Option<Stri
             None
         }
     }
+}
+
+/// Where such files lie.
+fn foreign_folder(variable: &str, default: &str) -> PathBuf {
+    std::env::var_os(variable).map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../..").join(default),
+        PathBuf::from,
+    )
 }
 
 fn at(text: &str) -> Timestamp {
