@@ -11,6 +11,7 @@
 
 mod artifact_arguments;
 mod buildkite_keys;
+mod cases;
 mod clock;
 mod command_line;
 mod commands;

@@ -18,6 +18,7 @@ use tokio::{net::TcpListener, sync::watch};
 use crate::{
     Environment,
     buildkite_keys::FetchedKeys,
+    clock::now,
     health::Health,
     listen,
     push_auth::Doorkeeper,
@@ -106,6 +107,14 @@ impl GateService {
         };
         for warning in &warnings {
             tracing::warn!(warning, "configured with a warning");
+        }
+        // Not among the warnings of the process: `/readyz` finds those of its own day.
+        for notice in config.rotation_notices(now()) {
+            tracing::warn!(
+                warning = notice.message,
+                fix = notice.fix,
+                "a signer has to be followed by another"
+            );
         }
         let door = |route: &Option<Route>| route.clone().map(|route| Doorkeeper::new(route, certs.clone()));
         let doors = Doors {

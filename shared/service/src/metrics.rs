@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use launchgate_engine::{Answer, BuildAnswer, BuildEnd, SweepReport};
 use launchgate_outcome::{Outcome, Reason};
-use launchgate_triggers::TriggerName;
+use launchgate_triggers::{SignerDates, TriggerName};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -29,6 +29,11 @@ struct WebhookLabels {
     end: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SignerLabels {
+    signer: String,
+}
+
 /// The service's metrics.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -44,8 +49,10 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn new() -> Self {
+    /// `signers` are those of the file that is served; they do not change while the process lives.
+    pub(crate) fn new(signers: &[SignerDates]) -> Self {
         let mut registry = Registry::with_prefix("launchgate");
+        register_dates(&mut registry, signers);
         let receipts = Family::default();
         registry.register("receipts", "Deliveries by outcome and reason", receipts.clone());
         let decisions = Family::default();
@@ -129,4 +136,29 @@ impl Metrics {
         let _ = encode(&mut text, &self.registry);
         text
     }
+}
+
+/// Instants rather than days left: they are true whenever they are read, and `time()` makes days of them.
+/// A signer without such a date has no line.
+fn register_dates(registry: &mut Registry, signers: &[SignerDates]) {
+    let expires = Family::<SignerLabels, Gauge>::default();
+    let rotate = Family::<SignerLabels, Gauge>::default();
+    for dates in signers {
+        let labels = SignerLabels { signer: dates.signer.to_string() };
+        for (family, date) in [(&expires, dates.expires), (&rotate, dates.rotate_after)] {
+            if let Some(date) = date {
+                family.get_or_create(&labels).set(date.seconds());
+            }
+        }
+    }
+    registry.register(
+        "signer_expires_timestamp_seconds",
+        "Until when the signer counts, Unix time; none for one that counts for ever or is revoked",
+        expires,
+    );
+    registry.register(
+        "signer_rotate_after_timestamp_seconds",
+        "When the signer's key should have been replaced, Unix time; none for a key of unknown age",
+        rotate,
+    );
 }

@@ -68,15 +68,8 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(gate: Gate, health: Health, doors: Doors) -> Self {
         let Doors { events, builds, sweep } = doors;
-        Self {
-            gate,
-            metrics: Metrics::new(),
-            health,
-            events,
-            builds,
-            sweep,
-            slots: Semaphore::new(IN_FLIGHT),
-        }
+        let metrics = Metrics::new(&gate.config().signer_dates());
+        Self { gate, metrics, health, events, builds, sweep, slots: Semaphore::new(IN_FLIGHT) }
     }
 }
 

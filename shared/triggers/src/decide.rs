@@ -168,6 +168,11 @@ impl Judge<'_> {
         if let Some(fact) = unvouched {
             checks.extend(trigger.matching.when_not_reached());
             let name = fact.as_str();
+            let clause = format!("match.{name}");
+            if let Some(rung) = checks.iter_mut().find(|rung| rung.name == clause) {
+                // It held, but by a claim alone: that is what refuses.
+                rung.status = CheckStatus::Failed;
+            }
             let message = format!(
                 "match.{name} holds by the job's own word only; no permitted signer proves build.{name}"
             );

@@ -120,6 +120,7 @@ fn read(text: &str, files: &dyn Files, overrides: &Overrides, findings: &mut Fin
 
     let (triggers, signer_sets) = triggers;
     let signer_places = signers.places(findings);
+    let rotations = signers.rotations();
     Some(Config {
         digest: Sha256::of(text.as_bytes()),
         service: service?,
@@ -132,6 +133,7 @@ fn read(text: &str, files: &dyn Files, overrides: &Overrides, findings: &mut Fin
         triggers,
         signer_sets,
         signer_places,
+        rotations,
     })
 }
 

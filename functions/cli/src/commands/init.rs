@@ -142,6 +142,7 @@ ledger: {{ sqlite: ./data/launchgate.db }}
 signers:
   - id: release
     publicKey: {key}
+    # notBefore: 2026-11-18          # the day the key was made; lint reports a key older than 30 days
     pipelines: [{pipeline}]
 
 triggers:

@@ -10,7 +10,7 @@ use clap::Args;
 use launchgate_trust::{Scheme, SigningKey};
 use serde_json::json;
 
-use crate::{failure::Failure, output::Output};
+use crate::{clock, failure::Failure, output::Output};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -52,10 +52,13 @@ impl Keygen {
             .file_name()
             .map_or_else(|| "release".to_owned(), |name| name.to_string_lossy().into_owned());
         let id = self.id.unwrap_or(name);
+        // The day it is made: the age that `lint` reports counts from it.
+        let today = clock::now().to_string();
+        let today = today.split('T').next().unwrap_or_default();
         if output.is_json() {
             output.json(&json!({
                 "privateKey": private, "publicKey": public, "scheme": self.scheme.as_str(),
-                "fingerprint": fingerprint, "signer": { "id": id, "publicKey": public },
+                "fingerprint": fingerprint, "signer": { "id": id, "publicKey": public, "notBefore": today },
             }))?;
         } else {
             output.say(&format!(
@@ -65,7 +68,7 @@ impl Keygen {
                 public.display()
             ));
             output.data(&format!(
-                "  - {{ id: {id}, publicKey: {}, pipelines: [YOUR-PIPELINE] }}",
+                "  - {{ id: {id}, publicKey: {}, notBefore: {today}, pipelines: [YOUR-PIPELINE] }}",
                 public.display()
             ))?;
         }

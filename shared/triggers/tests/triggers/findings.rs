@@ -76,6 +76,13 @@ const BROKEN: &[Case] = &[
     ("signer-scheme-mismatch", "keys/second.pem", "keys/second.pem\n    scheme: ed25519"),
     ("signer-time", "notAfter: 2027-03-01", "notAfter: next year"),
     ("signer-window", "notAfter: 2027-03-01", "notAfter: 2027-03-01\n    notBefore: 2027-03-01T00:00:00Z"),
+    ("signer-rotate-after", "notAfter: 2027-03-01", "notBefore: 2026-11-01\n    rotateAfter: 30 days"),
+    ("signer-rotate-after-without-start", "notAfter: 2027-03-01", "rotateAfter: 30d"),
+    (
+        "signer-rotate-after-without-key",
+        "publicKey: keys/second.pem",
+        "rotateAfter: 30d\n    buildkiteOidc: { organization: acme, forkBuilds: disabled }",
+    ),
     ("signer-revoked", "notAfter: 2027-03-01", "revoked: maybe"),
     ("signer-pipelines", "pipelines: [fraud-*]", "pipelines: []"),
     ("signer-pipelines-pattern", "pipelines: [fraud-*]", "pipelines: [\"!\"]"),
