@@ -45,7 +45,7 @@ pub fn judge(
     config: &Config,
     data: &[u8],
     inputs: TrustInputs<'_>,
-    options: DecideOptions,
+    options: DecideOptions<'_>,
 ) -> Result<Judgement, KeyWanted> {
     match verified(config, data, inputs) {
         Ok(event) => Ok(judge_event(config, event, inputs.published, options)),
@@ -59,7 +59,7 @@ pub(crate) fn judge_again(
     config: &Config,
     recorded: &EventRecord,
     buildkite_keys: BuildkiteKeys<'_>,
-    options: DecideOptions,
+    options: DecideOptions<'_>,
 ) -> Result<Judgement, KeyWanted> {
     let published = recorded.first_published;
     match verified(config, &recorded.data, TrustInputs { published, buildkite_keys }) {
@@ -93,7 +93,7 @@ pub(crate) fn judge_event(
     config: &Config,
     event: VerifiedEvent,
     published: Timestamp,
-    options: DecideOptions,
+    options: DecideOptions<'_>,
 ) -> Judgement {
     let decisions = decide(config, &event, published, options);
     if decisions.too_many() {

@@ -7,7 +7,9 @@
 
 mod again;
 mod attempt;
+mod build_records;
 mod buildkite_keys;
+mod builds;
 mod comparison;
 mod gate;
 mod judge;
@@ -20,6 +22,8 @@ mod replay;
 mod retry;
 mod sweep;
 
+pub use build_records::{BuildKey, FactsKept, KeptFacts, UnheededBuild};
+pub use builds::{BuildAnswer, BuildEnd};
 pub use comparison::{Difference, same_job};
 pub use gate::{Answer, Gate, GateParts, NothingDecided};
 pub use judge::{Decided, Judgement, judge, judge_recorded};

@@ -12,6 +12,7 @@ use launchgate_google::{
 };
 use launchgate_ledger_sqlite::{Options, SqliteLedger};
 use launchgate_triggers::{Config, LedgerChoice, PushAuth, Route};
+use launchgate_trust::WebhookSecrets;
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
     health::Health,
     listen,
     push_auth::Doorkeeper,
-    routes::{Shared, gate_routes},
+    routes::{Doors, Shared, gate_routes},
 };
 
 /// How often the embedded sweep looks for work. It costs one indexed read when there is none.
@@ -75,6 +76,7 @@ impl GateService {
         if !accepts_only_tokens(&config) {
             warnings.push("`auth: none`: every process of this machine may push".to_owned());
         }
+        let webhook_secrets = webhook_secrets(&config, environment)?;
         let ledger = open_ledger(&config, folder, environment)?;
         let timeout = Duration::from_secs(u64::from(config.vertex.call_timeout_seconds));
         let vertex = VertexClient::new(endpoints.clone(), settings.clone(), timeout)
@@ -114,12 +116,16 @@ impl GateService {
                 "a signer has to be followed by another"
             );
         }
-        let sweep = config.ingress.sweep.clone().map(|route| Doorkeeper::new(route, certs.clone()));
-        let doorkeeper = Doorkeeper::new(events, certs.clone());
-        let gate =
-            Gate::new(GateParts { config, ledger, vertex: Arc::new(vertex), failures, buildkite_keys });
+        let door = |route: &Option<Route>| route.clone().map(|route| Doorkeeper::new(route, certs.clone()));
+        let doors = Doors {
+            events: Doorkeeper::new(events, certs.clone()),
+            builds: door(&config.ingress.builds),
+            sweep: door(&config.ingress.sweep),
+        };
+        let vertex = Arc::new(vertex);
+        let parts = GateParts { config, ledger, vertex, failures, buildkite_keys, webhook_secrets };
         let health = Health::new(certs, buildkite, warnings);
-        Ok(Self { shared: Arc::new(Shared::new(gate, health, doorkeeper, sweep)) })
+        Ok(Self { shared: Arc::new(Shared::new(Gate::new(parts), health, doors)) })
     }
 
     /// The gate itself.
@@ -172,8 +178,23 @@ async fn sweep_until(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
     }
 }
 
+/// What verifies webhooks, where the file lets them in. Without a secret anyone who reaches the topic could
+/// say that a build is of no fork.
+fn webhook_secrets(config: &Config, environment: &Environment) -> Result<Option<WebhookSecrets>, String> {
+    if config.ingress.builds.is_none() {
+        return Ok(None);
+    }
+    let named = config.buildkite.as_ref().and_then(|buildkite| buildkite.webhook_secret_env.as_deref());
+    let name = named.ok_or("`ingress.builds` needs `buildkite.webhookSecretEnv`")?;
+    let list = environment.get(name).ok_or_else(|| {
+        format!("set {name} to the token of Buildkite's webhook (several, comma-separated, during rotation)")
+    })?;
+    WebhookSecrets::parse(list).map(Some).map_err(|error| format!("{name}: {error}"))
+}
+
 fn routes(config: &Config) -> impl Iterator<Item = &Route> {
-    [&config.ingress.events, &config.ingress.sweep].into_iter().flatten()
+    let ingress = &config.ingress;
+    [&ingress.events, &ingress.builds, &ingress.sweep].into_iter().flatten()
 }
 
 fn needs_certs(config: &Config) -> bool {

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use launchgate_engine::{Answer, SweepReport};
+use launchgate_engine::{Answer, BuildAnswer, BuildEnd, SweepReport};
 use launchgate_outcome::{Outcome, Reason};
-use launchgate_triggers::SignerDates;
+use launchgate_triggers::{SignerDates, TriggerName};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -25,6 +25,11 @@ struct DecisionLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WebhookLabels {
+    end: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct SignerLabels {
     signer: String,
 }
@@ -34,6 +39,7 @@ pub(crate) struct Metrics {
     registry: Registry,
     receipts: Family<ReceiptLabels, Counter>,
     decisions: Family<DecisionLabels, Counter>,
+    webhooks: Family<WebhookLabels, Counter>,
     seconds: Histogram,
     pub(crate) in_flight: Gauge,
     shed: Counter,
@@ -51,6 +57,12 @@ impl Metrics {
         registry.register("receipts", "Deliveries by outcome and reason", receipts.clone());
         let decisions = Family::default();
         registry.register("decisions", "Decisions of deliveries by trigger and outcome", decisions.clone());
+        let webhooks = Family::default();
+        registry.register(
+            "webhooks",
+            "Buildkite's webhooks: kept, repeated, older, unused, or why refused",
+            webhooks.clone(),
+        );
         let seconds = Histogram::new([
             0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
         ]);
@@ -73,16 +85,30 @@ impl Metrics {
         registry.register("sweeps", "Sweeps completed", sweeps.clone());
         let swept = Counter::default();
         registry.register("swept", "Decisions taken up by sweeps", swept.clone());
-        Self { registry, receipts, decisions, seconds, in_flight, shed, undecided, sweeps, swept }
+        Self { registry, receipts, decisions, webhooks, seconds, in_flight, shed, undecided, sweeps, swept }
     }
 
     pub(crate) fn answered(&self, answer: &Answer, took: Duration) {
         self.receipt(answer.outcome, answer.reason);
-        for (trigger, outcome) in &answer.decisions {
+        self.decided(&answer.decisions);
+        self.seconds.observe(took.as_secs_f64());
+    }
+
+    /// A webhook and what the decisions that waited for it came to.
+    pub(crate) fn told(&self, answer: &BuildAnswer, took: Duration) {
+        self.webhooks.get_or_create(&WebhookLabels { end: answer.end.as_str() }).inc();
+        if let BuildEnd::Refused(outcome, reason) = answer.end {
+            self.receipt(outcome, Some(reason));
+        }
+        self.decided(&answer.decisions);
+        self.seconds.observe(took.as_secs_f64());
+    }
+
+    fn decided(&self, decisions: &[(TriggerName, Outcome)]) {
+        for (trigger, outcome) in decisions {
             let labels = DecisionLabels { trigger: trigger.to_string(), outcome: outcome.as_str() };
             self.decisions.get_or_create(&labels).inc();
         }
-        self.seconds.observe(took.as_secs_f64());
     }
 
     pub(crate) fn receipt(&self, outcome: Outcome, reason: Option<Reason>) {

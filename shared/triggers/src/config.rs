@@ -61,6 +61,8 @@ pub struct Vertex {
 pub struct Ingress {
     /// `POST /pubsub/events`.
     pub events: Option<Route>,
+    /// `POST /pubsub/builds`.
+    pub builds: Option<Route>,
     /// `POST /internal/sweep`.
     pub sweep: Option<Route>,
 }

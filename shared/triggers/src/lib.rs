@@ -7,6 +7,7 @@
 //! Does not: read files (a `Files` is handed in), clocks, environment or network; launch anything.
 
 mod body;
+mod build_word;
 mod config;
 mod decide;
 mod decision;
@@ -24,7 +25,6 @@ mod matching;
 mod overrides;
 mod plan;
 mod pyyaml;
-mod repository;
 mod requirements;
 mod rotation;
 mod schema;

@@ -19,8 +19,8 @@ use launchgate_google::{Endpoints, Freshness, KeySet};
 use launchgate_standin::{Attestation, BuildkiteStandin, PushToken, SigstoreStandin};
 use launchgate_statement::{Envelope, PAYLOAD_TYPE, Signature, Timestamp, pae};
 use launchgate_trust::{
-    BuildkiteKeys, BuildkiteOidc, IapAudience, Jwks, PublicKey, PushIdentity, Scheme, Signer, SignerId,
-    SignerKind, Signers, SigningKey, Sigstore, TrustInputs, TrustedRoot, Unverified, verify,
+    BuildkiteKeys, BuildkiteOidc, ForkBuilds, IapAudience, Jwks, PublicKey, PushIdentity, Scheme, Signer,
+    SignerId, SignerKind, Signers, SigningKey, Sigstore, TrustInputs, TrustedRoot, Unverified, verify,
     verify_iap_token, verify_push_token, verify_signatures,
 };
 use ring::{
@@ -158,7 +158,11 @@ fn bundle_row() -> anyhow::Result<()> {
     let attestation = Attestation::of_job(&a_job(), published.seconds() - 10);
     let bundle = instance.attest(&payload, &attestation).to_string().into_bytes();
     let trusted_root = TrustedRoot::from_json(&instance.trusted_root())?;
-    let signers = signers(SignerKind::Sigstore(Sigstore { organization: "acme".to_owned(), trusted_root }))?;
+    let signers = signers(SignerKind::Sigstore(Sigstore {
+        organization: "acme".to_owned(),
+        trusted_root,
+        fork_builds: ForkBuilds::Disabled,
+    }))?;
     let inputs = inputs(BuildkiteKeys::Missing)?;
 
     let key = SigningKey::generate(Scheme::EcdsaP256)?;
@@ -241,6 +245,7 @@ impl Job {
             pipeline_ids: None,
             cluster: None,
             queue: None,
+            fork_builds: ForkBuilds::Disabled,
         };
         let signers = signers(SignerKind::BuildkiteOidc(oidc))?;
         Ok(Self { token, envelope: envelope.to_json().into_bytes(), signers, keys })

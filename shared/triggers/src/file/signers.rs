@@ -2,8 +2,8 @@
 
 use launchgate_statement::Timestamp;
 use launchgate_trust::{
-    BuildkiteOidc, PatternList, PublicKey, Root, Scheme, Signer, SignerId, SignerKind, Signers, Sigstore,
-    TrustError, TrustedRoot, Wildcards,
+    BuildkiteOidc, ForkBuilds, PatternList, PublicKey, Root, Scheme, Signer, SignerId, SignerKind, Signers,
+    Sigstore, TrustError, TrustedRoot, Wildcards,
 };
 
 use super::{
@@ -221,20 +221,13 @@ fn kind(section: &Section, around: &Around, findings: &mut Findings) -> Option<S
     }
 }
 
-/// `forkBuilds: disabled`; nothing else is supported.
-fn fork_builds(section: &Section, findings: &mut Findings) -> Option<()> {
-    let fix = "write `forkBuilds: disabled` if these pipelines build no third-party forks, or prefix their branches: \
-               a fork can call its branch main, and no token says so";
+/// `forkBuilds`, which nobody but the operator can know.
+fn fork_builds(section: &Section, findings: &mut Findings) -> Option<ForkBuilds> {
+    let fix = "write `forkBuilds: disabled` if these pipelines build no third-party forks, or prefix their branches, \
+               else `forkBuilds: enabled`: a fork can call its branch main, and no token says so";
     let forks = section.need("forkBuilds", fix, findings)?;
-    if scalar::choice(forks, &["disabled", "enabled"], findings)? == "enabled" {
-        let message = "`forkBuilds: enabled` is not supported by this version, which cannot see that a build is not of \
-                       a fork";
-        let fix = "switch off builds of third-party forks, or prefix their branches, for every pipeline this signer \
-                   speaks for; then write `forkBuilds: disabled`";
-        findings.error(later::CODE, &forks.value.at, message).fix(fix);
-        return None;
-    }
-    Some(())
+    let enabled = scalar::choice(forks, &["disabled", "enabled"], findings)? == "enabled";
+    Some(if enabled { ForkBuilds::Enabled } else { ForkBuilds::Disabled })
 }
 
 fn sigstore(member: &Member, around: &Around, findings: &mut Findings) -> Option<Sigstore> {
@@ -255,8 +248,11 @@ fn sigstore(member: &Member, around: &Around, findings: &mut Findings) -> Option
         );
         Some(TrustedRoot::public_good())
     };
-    forks?;
-    Some(Sigstore { organization: organization?.to_owned(), trusted_root: trusted_root? })
+    Some(Sigstore {
+        organization: organization?.to_owned(),
+        trusted_root: trusted_root?,
+        fork_builds: forks?,
+    })
 }
 
 fn trusted_root(member: &Member, files: &dyn Files, findings: &mut Findings) -> Option<TrustedRoot> {
@@ -274,7 +270,7 @@ fn buildkite_oidc(member: &Member, around: &Around, findings: &mut Findings) -> 
     let section = Section::open("buildkiteOidc", OIDC_KEYS, &member.value, &member.key_at, findings)?;
     let organization = section.need("organization", "name the organization's slug", findings);
     let organization = organization.and_then(|it| scalar::text(it, findings));
-    let forks = fork_builds(&section, findings);
+    let fork_builds = fork_builds(&section, findings);
     let mut pin = |key| match section.get(key) {
         Some(member) => scalar::text(member, findings).map(|text| Some(text.to_owned())),
         None => Some(None),
@@ -285,7 +281,6 @@ fn buildkite_oidc(member: &Member, around: &Around, findings: &mut Findings) -> 
             .map(|texts| Some(texts.into_iter().map(|(text, _)| text.to_owned()).collect())),
         None => Some(None),
     };
-    forks?;
     Some(BuildkiteOidc {
         audience: around.audience?.to_owned(),
         organization: organization?.to_owned(),
@@ -293,6 +288,7 @@ fn buildkite_oidc(member: &Member, around: &Around, findings: &mut Findings) -> 
         pipeline_ids: pipeline_ids?,
         cluster: cluster?,
         queue: queue?,
+        fork_builds: fork_builds?,
     })
 }
 

@@ -3,8 +3,9 @@
 use launchgate_outcome::{CheckStatus, Reason, Voucher};
 use launchgate_statement::{Build, Envelope, FactName, FactName as F, PAYLOAD_TYPE, Signature, Timestamp};
 use launchgate_trust::{
-    BuildkiteKeys, BuildkiteOidc, Jwks, PatternList, Rejection, Root, Signer, SignerId, SignerKind, Signers,
-    TrustInputs, Unverified, VerifiedEvent, Wildcards, unverified_token_claims, verify,
+    BuildFacts, BuildkiteKeys, BuildkiteOidc, ForkBuilds, Jwks, PatternList, Rejection, Root, Signer,
+    SignerId, SignerKind, Signers, TrustInputs, Unverified, VerifiedEvent, Wildcards,
+    unverified_token_claims, verify,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -24,6 +25,7 @@ fn oidc() -> BuildkiteOidc {
         pipeline_ids: None,
         cluster: None,
         queue: None,
+        fork_builds: ForkBuilds::Disabled,
     }
 }
 
@@ -244,6 +246,24 @@ fn a_token_vouches_for_what_buildkite_says_and_for_nothing_else() {
     let time = facts.time().unwrap();
     let issued = Timestamp::from_seconds(published().seconds() - 30);
     assert_eq!((time.at, time.source, time.voucher), (issued, "token iat", Voucher::Token));
+}
+
+#[test]
+fn a_token_that_names_no_tag_disagrees_with_facts_that_do() {
+    let body = json!({
+        "event": "build.running",
+        "build": {
+            "id": "b-1", "number": 42, "branch": "main", "tag": "v2",
+            "url": "https://api.buildkite.com/v2/organizations/acme/pipelines/fraud-train/builds/42",
+        },
+        "pipeline": {"slug": "fraud-train"},
+    });
+    let told = BuildFacts::given_by_operator(body.to_string().as_bytes()).unwrap();
+
+    let facts = judge(&claims()).unwrap().facts(&[SignerId::new("buildkite")]);
+
+    assert_eq!(facts.build_id(), Some("b-1"));
+    assert_eq!(told.disagreement(&facts), Some(FactName::Tag), "the token says v1");
 }
 
 #[test]

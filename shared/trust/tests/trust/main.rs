@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod bits;
+mod build_facts;
 mod conformance;
 mod fuzz;
 mod iap_token;

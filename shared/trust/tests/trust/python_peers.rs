@@ -111,6 +111,7 @@ impl BuildkiteTokens {
             pipeline_ids: None,
             cluster: None,
             queue: None,
+            fork_builds: launchgate_trust::ForkBuilds::Disabled,
         };
         let signers = only(SignerKind::BuildkiteOidc(oidc));
         for case in &self.cases {

@@ -6,7 +6,9 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use launchgate_outcome::{CheckStatus, Outcome, Reason, Voucher};
 use launchgate_standin::{Attestation, SigstoreStandin};
 use launchgate_statement::{Build, Envelope, FactName as F, PAYLOAD_TYPE, Signature, Timestamp};
-use launchgate_trust::{Rejection, Root, Signer, SignerId, SignerKind, Sigstore, TrustedRoot, VerifiedEvent};
+use launchgate_trust::{
+    ForkBuilds, Rejection, Root, Signer, SignerId, SignerKind, Sigstore, TrustedRoot, VerifiedEvent,
+};
 use serde_json::{Value, json};
 
 use crate::{a_key, a_signer, a_statement, by_keys, published, signers};
@@ -36,7 +38,11 @@ fn attestation() -> Attestation {
 }
 
 pub(crate) fn signer_under(id: &str, trusted_root: &TrustedRoot) -> Signer {
-    let sigstore = Sigstore { organization: "acme".to_owned(), trusted_root: trusted_root.clone() };
+    let sigstore = Sigstore {
+        organization: "acme".to_owned(),
+        trusted_root: trusted_root.clone(),
+        fork_builds: ForkBuilds::Disabled,
+    };
     Signer { kind: SignerKind::Sigstore(sigstore), ..a_signer(id, &a_key()) }
 }
 
