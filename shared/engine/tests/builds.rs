@@ -18,7 +18,9 @@ use launchgate_engine::{
 };
 use launchgate_ledger_sqlite::{Options, SqliteLedger};
 use launchgate_outcome::{CheckStatus, Outcome, Reason, Voucher};
-use launchgate_statement::{Artifact, Build, EventId, PAYLOAD_TYPE, ProvenanceDraft, Sha256, Timestamp};
+use launchgate_statement::{
+    Artifact, Build, BuildkiteIds, EventId, PAYLOAD_TYPE, ProvenanceDraft, Sha256, Timestamp,
+};
 use launchgate_triggers::{Config, Files, LaunchPlan, Overrides, load};
 use launchgate_trust::{AuthenticatedSender, Scheme, SigningKey, WebhookSecrets};
 use ring::hmac;
@@ -190,7 +192,13 @@ fn signed(key: &SigningKey) -> String {
         annotations: serde_json::Map::new(),
     };
     let started_on = Timestamp::parse("2026-11-18T11:01:40Z");
-    let draft = ProvenanceDraft { build, artifacts: vec![artifact], command: None, started_on };
+    let draft = ProvenanceDraft {
+        build,
+        artifacts: vec![artifact],
+        command: None,
+        started_on,
+        ids: BuildkiteIds::default(),
+    };
     key.envelope(PAYLOAD_TYPE, &draft.to_statement().unwrap()).unwrap().to_json()
 }
 

@@ -100,7 +100,7 @@ impl Emit {
                     let source = source(&current);
                     // No clock in it: the same job and artifacts are the same statement, without a state file.
                     let payload = job::statement(current, artifacts.clone(), None)?;
-                    (source, Seal::Token(agent, Envelope::unsigned(PAYLOAD_TYPE, payload)))
+                    (source, Seal::Token(Box::new(agent), Envelope::unsigned(PAYLOAD_TYPE, payload)))
                 }
                 (None, None) => return Err(Failure::usage("--keyless needs --audience")),
             };
@@ -131,7 +131,7 @@ enum Seal {
     /// A key's signature, in it already.
     Key(Envelope),
     /// A token, minted right before publishing.
-    Token(Keyless, Envelope),
+    Token(Box<Keyless>, Envelope),
 }
 
 impl Seal {
