@@ -51,7 +51,7 @@ fuzz: ## every fuzz target for a minute, side by side (FUZZ_SECONDS=…)
 
 # Its own target folder: a build of a mutant must not stand where anything else looks for binaries.
 MUTANTS = $(or $(CARGO_TARGET_DIR),target)/mutants
-MUTATED = launchgate-statement launchgate-trust
+MUTATED = launchgate-statement launchgate-sigstore launchgate-trust
 
 mutants: ## what the tests of the verifying crates do not notice (hours; FILE=… for one file; needs cargo-mutants)
 	@mkdir -p $(MUTANTS)
