@@ -146,6 +146,30 @@ async fn a_fork_that_calls_itself_main_is_denied_with_facts_and_never_launches_w
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn facts_that_speak_against_the_event_deny_it_each_with_its_reason() {
+    let buildkite = BuildkiteStandin::start().await.unwrap();
+    let told = || BuildkiteWebhook::running(&a_job());
+    for (reason, webhook) in [
+        ("fork_build", told().of_pull_request(7, "https://github.com/mallory/fraud-train")),
+        ("pull_request_not_allowed", told().of_pull_request(7, "https://github.com/acme/fraud-train")),
+        ("build_facts_mismatch", told().with("/build/branch", "try-adam")),
+        ("build_facts_mismatch", told().with("/build/tag", "v1")),
+        ("build_facts_mismatch", told().with("/build/commit", "ab".repeat(20))),
+    ] {
+        let vertex = a_vertex().await;
+        let folder = a_folder(&buildkite, &vertex, &no_pull_request());
+        let service = folder.start();
+        deliver(&service, &an_event_of(&a_job())).await;
+
+        tell(&service, &published(&webhook)).await;
+
+        let record = folder.only_record();
+        assert_eq!((&record["outcome"], &record["reason"]), (&"denied_policy".into(), &reason.into()));
+        assert!(vertex.jobs().is_empty(), "{reason}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_waits_in_vain_ends_in_a_denial_of_its_own() {
     let (buildkite, vertex) = (BuildkiteStandin::start().await.unwrap(), a_vertex().await);
     let folder =

@@ -19,6 +19,13 @@ use launchgate_outcome::{CheckStatus, Outcome, Reason};
 
 use case::{Case, Clouds, Proof, right};
 
+/// Webhooks come by a route of their own.
+const FORGED: &str =
+    "builds::forged_stale_and_foreign_webhooks_are_refused_each_with_its_reason_and_wake_nothing";
+
+/// It takes an event and a webhook.
+const TOLD: &str = "builds::facts_that_speak_against_the_event_deny_it_each_with_its_reason";
+
 /// Reasons without a case, and why.
 const ELSEWHERE: &[(Reason, &str)] = &[
     (
@@ -31,7 +38,16 @@ const ELSEWHERE: &[(Reason, &str)] = &[
         "names of inputs stand in the file, which is refused at load with a wrong one",
     ),
     (Reason::ForeignMetadata, "no route takes envelopes out of build meta-data yet"),
-    (Reason::BuildFactsExpired, "no trigger can wait for build facts yet"),
+    (Reason::WebhookHeader, FORGED),
+    (Reason::WebhookSignature, FORGED),
+    (Reason::WebhookTime, FORGED),
+    (Reason::WebhookShape, FORGED),
+    (Reason::ForeignOrganization, FORGED),
+    (Reason::ForkBuild, TOLD),
+    (Reason::PullRequestNotAllowed, TOLD),
+    (Reason::BuildFactsMismatch, TOLD),
+    (Reason::BuildNotPassed, "builds::a_gate_waits_for_the_build_to_pass_and_a_failed_one_is_denied"),
+    (Reason::BuildFactsExpired, "builds::what_waits_in_vain_ends_in_a_denial_of_its_own"),
     (Reason::ArtifactUnchecked, "no trigger can ask for an artifact check yet"),
     (Reason::ArtifactChanged, "no signer names an artifact set of a build yet"),
     (

@@ -100,12 +100,7 @@ pub(super) fn scenes(stage: &Stage) -> Result<Vec<Scene>, Failure> {
     cast.fails("unbound-token", "a token for another audience", &unbound, Reason::UnboundToken);
     cast.fails("foreign-token", "a token of another build", &of_another_build, Reason::IdentityMismatch);
     cast.fails("late-token", "a token of an hour ago", &an_hour_old, Reason::BuildkiteTokenTime);
-    cast.fails(
-        "open-source",
-        "keyless, of a pipeline that builds forks",
-        &of_main,
-        Reason::BuildFactsAwaited,
-    );
+    cast.fails("open", "keyless, of a pipeline that builds forks", &of_main, Reason::BuildFactsAwaited);
     let told = BuildkiteWebhook::finished(&job(&ours));
     cast.told("open-webhook", "Buildkite says: of no pull request", &of_main, &told, Ok(1));
     cast.fails("fork", "the same of a fork that calls itself main", &of_a_fork, Reason::BuildFactsAwaited);

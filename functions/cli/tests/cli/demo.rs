@@ -20,7 +20,7 @@ fn every_event_of_the_demo_comes_to_what_it_must() {
         let event = events.iter().find(|event| event["name"] == name).unwrap();
         (event["found"]["outcome"].as_str().unwrap(), event["found"]["reason"].as_str())
     };
-    assert_eq!(found("open-source"), ("waiting_build", Some("build_facts_awaited")));
+    assert_eq!(found("open"), ("waiting_build", Some("build_facts_awaited")));
     assert_eq!(found("open-webhook"), ("launched", None));
     assert_eq!(found("fork-webhook"), ("denied_policy", Some("fork_build")));
 }
