@@ -1,7 +1,7 @@
 //! The events of the demo and what each must come to.
 
 use launchgate_outcome::{Outcome, Reason};
-use launchgate_standin::{BuildkiteStandin, BuildkiteWebhook, SigningKey as BuildkiteKey};
+use launchgate_standin::{Attestation, BuildkiteStandin, BuildkiteWebhook, SigningKey as BuildkiteKey};
 use launchgate_statement::{Envelope, EventId, Signature, Timestamp};
 use launchgate_trust::BuildkiteOidc;
 use serde_json::Value;
@@ -61,6 +61,12 @@ pub(super) fn scenes(stage: &Stage) -> Result<Vec<Scene>, Failure> {
     })?;
     let [ours, theirs] = [117, 118].map(|number| story("fraud-open", number));
     let [of_main, of_a_fork] = [by_token(&ours, &ours, |_| ())?, by_token(&theirs, &theirs, |_| ())?];
+    let (release_of, another) = (story("fraud-release", 119), story("fraud-release", 120));
+    let bundle = by_bundle(stage, &release_of, &release_of, cast.published)?;
+    let foreign_bundle = by_bundle(stage, &another, &release_of, cast.published)?;
+    let mut torn_bundle = bundle.clone();
+    torn_bundle["dsseEnvelope"] =
+        by_bundle(stage, &another, &another, cast.published)?["dsseEnvelope"].take();
     let good = train(101).signed(release)?;
     let forged = tampered(&train(102).signed(release)?);
     let by_a_stranger = train(103).signed(&strangers_key()?)?;
@@ -113,6 +119,25 @@ pub(super) fn scenes(stage: &Stage) -> Result<Vec<Scene>, Failure> {
         &told,
         Err(Reason::ForkBuild),
     );
+    cast.add(
+        "bundle",
+        "a Sigstore bundle made by the job",
+        bundle.to_string().into_bytes(),
+        (Outcome::Launched, None, 1),
+    );
+    let [torn_bundle, foreign_bundle] = [torn_bundle, foreign_bundle].map(|it| it.to_string().into_bytes());
+    cast.is_no_event(
+        "torn-bundle",
+        "that bundle around another statement",
+        &torn_bundle,
+        Reason::BundleSignature,
+    );
+    cast.is_no_event(
+        "foreign-bundle",
+        "a bundle of another build",
+        &foreign_bundle,
+        Reason::IdentityMismatch,
+    );
     cast.is_no_event(
         "not-an-event",
         "something that is no event",
@@ -132,6 +157,17 @@ fn by_token(story: &Story, bound: &Story, bend: impl FnOnce(&mut Value)) -> Resu
     let mut envelope = story.unsigned()?;
     envelope.signatures.push(Signature { keyid: None, sig: token.into_bytes() });
     Ok(envelope)
+}
+
+/// A Sigstore bundle around the story's statement, its certificate issued to the job of `certified`.
+fn by_bundle(
+    stage: &Stage,
+    story: &Story,
+    certified: &Story,
+    published: Timestamp,
+) -> Result<Value, Failure> {
+    let attestation = Attestation::of_job(&job(certified), published.seconds() - 1);
+    Ok(stage.sigstore.attest(&story.unsigned()?.payload, &attestation))
 }
 
 /// The job that a story is of, as Buildkite runs it.

@@ -10,7 +10,7 @@ use std::{
 use anyhow::Context as _;
 use launchgate_engine::{Judgement, judge, ports::Ledger};
 use launchgate_service::{Environment, GateService, TriggersFile, open_ledger};
-use launchgate_standin::{BuildkiteStandin, Fault, FaultRule, VertexOptions, VertexStandin};
+use launchgate_standin::{BuildkiteStandin, Fault, FaultRule, SigstoreStandin, VertexOptions, VertexStandin};
 use launchgate_statement::Artifact;
 use launchgate_triggers::{Config, DecideOptions};
 use launchgate_trust::{BuildFacts, BuildkiteKeys, Jwks, Scheme, SigningKey, TrustInputs};
@@ -21,7 +21,7 @@ use super::{
     Played,
     cast::{Scene, WEBHOOK_SECRET},
 };
-use crate::{commands::keygen::write_new, failure::Failure, local_file, output::Output};
+use crate::{clock, commands::keygen::write_new, failure::Failure, local_file, output::Output};
 
 /// The trigger whose service account the stand-in refuses.
 const RESTRICTED: &str = "retrain-restricted";
@@ -34,6 +34,7 @@ pub(super) struct Stage {
     pub(super) retired: SigningKey,
     pub(super) artifacts: [Artifact; 2],
     pub(super) vertex: VertexStandin,
+    pub(super) sigstore: SigstoreStandin,
     buildkite: BuildkiteStandin,
     buildkite_keys: Jwks,
     ledger: Arc<dyn Ledger>,
@@ -57,6 +58,9 @@ impl Stage {
         fs::create_dir(path.join("keys")).context("making the folder keys")?;
         let release = key(path, "release")?;
         let retired = key(path, "retired")?;
+        let sigstore = SigstoreStandin::new(clock::now().seconds() - 86_400);
+        fs::write(path.join("keys/trusted_root.json"), sigstore.trusted_root())
+            .context("writing keys/trusted_root.json")?;
         let artifacts = [artifact(path, "model.bin", 1)?, artifact(path, "features.bin", 2)?];
 
         let vertex = VertexStandin::start(VertexOptions::default())
@@ -96,6 +100,7 @@ impl Stage {
             retired,
             artifacts,
             vertex,
+            sigstore,
             buildkite,
             buildkite_keys,
             ledger,
