@@ -13,9 +13,9 @@ fn every_event_of_the_demo_comes_to_what_it_must() {
     let events = report["events"].as_array().unwrap();
     assert!(events.len() >= 10, "{} events", events.len());
     let runs: usize = events.iter().map(|event| event["found"]["runs"].as_array().unwrap().len()).sum();
-    assert_eq!(runs, 5);
+    assert_eq!(runs, 6);
     // The launches and the one that Vertex AI refused.
-    assert_eq!(report["requests"]["same"], 6);
+    assert_eq!(report["requests"]["same"], 7);
     let found = |name: &str| {
         let event = events.iter().find(|event| event["name"] == name).unwrap();
         (event["found"]["outcome"].as_str().unwrap(), event["found"]["reason"].as_str())
@@ -47,8 +47,7 @@ fn the_table_names_outcome_reason_and_run_and_a_refusal_is_explained() {
 #[test]
 fn the_demos_triggers_file_is_one_to_copy_from() {
     let folder = Folder::new();
-    folder.run(&["keygen", "--out", "keys/retired"]).ok();
-    folder.write("launchgate.yaml", include_str!("../../src/demo/launchgate.yaml"));
+    folder.with_the_demos_file();
 
     let lint = folder.run(&["lint", "--output", "json"]).ok().json();
     let codes: Vec<_> =

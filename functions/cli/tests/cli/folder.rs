@@ -83,6 +83,15 @@ impl Folder {
         self
     }
 
+    /// Puts the demo's own triggers file in the place, with the other keys it names.
+    pub(crate) fn with_the_demos_file(&self) {
+        self.run(&["keygen", "--out", "keys/retired"]).ok();
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/examples");
+        let root = examples.join("retrain-on-image-push/keys/trusted_root.json");
+        fs::copy(root, self.path("keys/trusted_root.json")).unwrap();
+        self.write("launchgate.yaml", include_str!("../../src/demo/launchgate.yaml"));
+    }
+
     pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.0.path().join(name)
     }

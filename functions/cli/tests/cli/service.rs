@@ -98,8 +98,7 @@ fn a_good_fixture_launches_under_the_demos_own_triggers_file() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let vertex = runtime.block_on(VertexStandin::start(VertexOptions::default())).unwrap();
     let folder = Folder::new();
-    folder.run(&["keygen", "--out", "keys/retired"]).ok();
-    folder.write("launchgate.yaml", include_str!("../../src/demo/launchgate.yaml"));
+    folder.with_the_demos_file();
     let serving = Serving::start(&folder, &vertex);
 
     let set = ["--set", "epochs=3", "--set", "dataset=2026-12"];
