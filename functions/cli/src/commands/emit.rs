@@ -41,7 +41,7 @@ Examples:
   launchgate emit --keyless --audience launchgate-prod --artifact gs://acme-models/fraud/model.bin \\
     --topic projects/acme-ml/topics/launchgate-events
   launchgate emit --artifact model.tar.gz --topic projects/acme-ml/topics/launchgate-events \
-    --kms projects/acme-ml/locations/europe-west1/keyRings/launchgate/cryptoKeys/release/cryptoKeyVersions/1
+    --kms projects/acme-ml/…/cryptoKeys/release/cryptoKeyVersions/1
   launchgate emit --artifact gs://acme-models/fraud/model.bin --key keys/release.key --dry-run > event.json
 
 Exit codes: 0 published · 2 no key, no artifact, not in a job · 7 Google did not answer; the same command may work later"
@@ -100,7 +100,7 @@ impl Emit {
                     let source = source(&current);
                     // No clock in it: the same job and artifacts are the same statement, without a state file.
                     let payload = job::statement(current, artifacts.clone(), None)?;
-                    (source, Seal::Token(agent, Envelope::unsigned(PAYLOAD_TYPE, payload)))
+                    (source, Seal::Token(Box::new(agent), Envelope::unsigned(PAYLOAD_TYPE, payload)))
                 }
                 (None, None) => return Err(Failure::usage("--keyless needs --audience")),
             };
@@ -131,7 +131,7 @@ enum Seal {
     /// A key's signature, in it already.
     Key(Envelope),
     /// A token, minted right before publishing.
-    Token(Keyless, Envelope),
+    Token(Box<Keyless>, Envelope),
 }
 
 impl Seal {
