@@ -1,6 +1,6 @@
 # `make` lists what can be made. Everything needs the Rust toolchain alone, unless a line says otherwise.
 .DEFAULT_GOAL := help
-.PHONY: help demo run test fmt fmt-check lint deny bins bench docs
+.PHONY: help demo run test fmt fmt-check lint deny bins fuzz mutants bench docs
 
 CARGO ?= cargo
 RELEASE = $(or $(CARGO_TARGET_DIR),target)/release
@@ -42,6 +42,22 @@ deny: ## banned crates, licenses and sources (needs cargo-deny)
 bins:
 	$(CARGO) build --workspace --all-targets --locked
 	$(CARGO) build --release --locked --package launchgate-trigger-fn
+
+FUZZ_SECONDS ?= 60
+
+fuzz: ## every fuzz target for a minute, side by side (FUZZ_SECONDS=…)
+	BOLERO_RANDOM_TEST_TIME_MS=$(FUZZ_SECONDS)000 $(CARGO) test --profile fuzz --locked --package launchgate-trust \
+		--test trust fuzz:: -- --test-threads 16
+
+# Its own target folder: a build of a mutant must not stand where anything else looks for binaries.
+MUTANTS = $(or $(CARGO_TARGET_DIR),target)/mutants
+MUTATED = launchgate-statement launchgate-sigstore launchgate-trust
+
+mutants: ## what the tests of the verifying crates do not notice (hours; FILE=… for one file; needs cargo-mutants)
+	@mkdir -p $(MUTANTS)
+	env -u CARGO_TARGET_DIR -u CI $(CARGO) mutants $(MUTATED:%=--package %) $(FILE:%=--file %) --output $(MUTANTS); \
+		case $$? in 0|2|3) ;; *) exit 1 ;; esac
+	python3 tests/python/mutants_table.py $(MUTANTS)/mutants.out/outcomes.json docs/conformance.md
 
 bench: ## speed and size beside bare loops that do the same work
 	$(CARGO) build --release --locked --workspace --bins

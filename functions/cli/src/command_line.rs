@@ -8,9 +8,9 @@ use launchgate_triggers::Config;
 
 use crate::{
     commands::{
-        completions::Completions, demo::Demo, docs::Docs, emit::Emit, events::Events, explain::Explain,
-        init::Init, inspect::Inspect, keygen::Keygen, lint::Lint, replay::Replay, schema::Schema, send::Send,
-        serve::Serve, sign::Sign, verify::Verify, version::Version,
+        completions::Completions, demo::Demo, diff::Diff, docs::Docs, emit::Emit, events::Events,
+        explain::Explain, init::Init, inspect::Inspect, keygen::Keygen, lint::Lint, replay::Replay,
+        schema::Schema, send::Send, serve::Serve, sign::Sign, test::Test, verify::Verify, version::Version,
     },
     failure::Failure,
     output::{Format, Output},
@@ -23,6 +23,7 @@ First steps:
   launchgate keygen --out release                   make a signing key and the signer block for it
   launchgate init --template pipeline.yaml          write a triggers file for a compiled KFP pipeline
   launchgate lint                                   check it
+  launchgate test tests                             hold it against test cases
   launchgate emit --key release.key --artifact model.tar.gz --dry-run > event.json
   launchgate explain event.json                     what would happen, and why
 
@@ -72,6 +73,10 @@ pub(crate) enum Command {
     Inspect(Inspect),
     /// Check a triggers file
     Lint(Lint),
+    /// Hold a triggers file against test cases
+    Test(Test),
+    /// Say which past events another triggers file would decide otherwise
+    Diff(Diff),
     /// Write a triggers file for a compiled pipeline
     Init(Init),
     /// Print the JSON Schema of the triggers file, for editors
@@ -92,6 +97,9 @@ pub(crate) enum Command {
 impl Command {
     /// Runs it; the code is the answer's, see `Outcome::exit_code`.
     pub(crate) fn run(self, output: &Output) -> Result<u8, Failure> {
+        if output.is_sarif() && !matches!(self, Self::Lint(_)) {
+            return Err(Failure::usage("--output sarif: only `lint` has findings to report that way"));
+        }
         match self {
             Self::Demo(command) => command.run(output),
             Self::Serve(command) => command.run(output),
@@ -103,6 +111,8 @@ impl Command {
             Self::Verify(command) => command.run(output),
             Self::Inspect(command) => command.run(output),
             Self::Lint(command) => command.run(output),
+            Self::Test(command) => command.run(output),
+            Self::Diff(command) => command.run(output),
             Self::Init(command) => command.run(output),
             Self::Schema(command) => command.run(output),
             Self::Events(command) => command.run(output),

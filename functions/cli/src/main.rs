@@ -11,9 +11,11 @@
 
 mod artifact_arguments;
 mod buildkite_keys;
+mod cases;
 mod clock;
 mod command_line;
 mod commands;
+mod decision_changes;
 mod demo;
 mod event_source;
 mod failure;

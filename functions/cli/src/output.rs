@@ -17,6 +17,8 @@ pub(crate) enum Format {
     Text,
     /// For programs.
     Json,
+    /// Findings for code scanning; `lint` only
+    Sarif,
 }
 
 /// Where a command speaks.
@@ -45,6 +47,11 @@ impl Output {
     /// Whether programs read along.
     pub(crate) fn is_json(&self) -> bool {
         self.format == Format::Json
+    }
+
+    /// Whether findings go to code scanning.
+    pub(crate) fn is_sarif(&self) -> bool {
+        self.format == Format::Sarif
     }
 
     /// Whether somebody watches stderr: progress bars are for people.

@@ -37,7 +37,7 @@ events! {
     BuildScheduled = "build.scheduled": "A build has been created.";
     BuildRunning = "build.running": "A build has started.";
     BuildFailing = "build.failing": "A job has failed; the build goes on.";
-    BuildFinished = "build.finished": "A build has finished; the one event that carries build facts.";
+    BuildFinished = "build.finished": "A build has finished, or has stopped at a block step.";
     BuildSkipped = "build.skipped": "A build was skipped for a newer one.";
     JobScheduled = "job.scheduled": "A job waits for an agent.";
     JobStarted = "job.started": "A job has started.";
@@ -55,6 +55,18 @@ impl WebhookEvent {
     /// The event of a name; `None` for one that is not known.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|event| event.as_str() == name)
+    }
+
+    /// Whether it tells of a build: every such event carries the whole build as it is then.
+    pub fn is_of_a_build(self) -> bool {
+        matches!(
+            self,
+            Self::BuildScheduled
+                | Self::BuildRunning
+                | Self::BuildFailing
+                | Self::BuildFinished
+                | Self::BuildSkipped
+        )
     }
 }
 
@@ -86,7 +98,7 @@ pub fn classify(body: &[u8]) -> WebhookClass {
     }
     let Ok(Head { event }) = serde_json::from_slice(body) else { return WebhookClass::NotAWebhook };
     match WebhookEvent::from_name(&event) {
-        Some(event @ WebhookEvent::BuildFinished) => WebhookClass::BuildFacts(event),
+        Some(event) if event.is_of_a_build() => WebhookClass::BuildFacts(event),
         Some(event) => WebhookClass::Other(event),
         None => WebhookClass::Unknown(event.chars().filter(|c| !c.is_control()).take(NAME).collect()),
     }
@@ -97,13 +109,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finished_builds_carry_facts_and_nothing_else_does() {
+    fn events_of_builds_carry_facts_and_nothing_else_does() {
         for event in WebhookEvent::ALL {
             let body = format!(r#"{{"event": "{}", "build": {{"id": "x"}}}}"#, event.as_str());
             let class = classify(body.as_bytes());
-            match event {
-                WebhookEvent::BuildFinished => assert_eq!(class, WebhookClass::BuildFacts(*event)),
-                _ => assert_eq!(class, WebhookClass::Other(*event)),
+            if event.as_str().starts_with("build.") {
+                assert_eq!(class, WebhookClass::BuildFacts(*event));
+            } else {
+                assert_eq!(class, WebhookClass::Other(*event));
             }
         }
     }

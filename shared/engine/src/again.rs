@@ -34,8 +34,11 @@ impl Gate {
         while unseen {
             let joined = event.clone().joined(&union, &self.config().signers);
             let judged = joined.signatures().to_vec();
-            let Judgement::Decided(decided) =
-                judge_event(self.config(), joined, published, DecideOptions::default())
+            let options = DecideOptions::default();
+            let Judgement::Decided(decided) = judge_event(self.config(), joined, published, options) else {
+                break;
+            };
+            let Judgement::Decided(decided) = self.beside_build_facts(*decided, published, options).await?
             else {
                 break;
             };
@@ -44,11 +47,14 @@ impl Gate {
             let decisions: Vec<_> =
                 decisions.map(|decision| Arc::new(self.decision_record(&joined, decision))).collect();
             let wanting = [Reason::SignerNotPermitted, Reason::ThresholdNotMet, Reason::FactNotVouched];
+            let wanting = wanting.map(|reason| (Outcome::DeniedPolicy, Some(reason)));
+            // A new signer may vouch for what another left to Buildkite's own word.
+            let open = [(Outcome::WaitingBuild, None)];
             let redecision = Redecision {
                 event: id.clone(),
                 signatures: event.signatures().to_vec(),
                 decisions: decisions.clone(),
-                replaces: wanting.map(|reason| (Outcome::DeniedPolicy, Some(reason))).into(),
+                replaces: wanting.into_iter().chain(open).collect(),
                 adds: false,
                 unless_launched: false,
             };

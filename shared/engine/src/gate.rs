@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use launchgate_outcome::{Check, Outcome, Reason};
+use launchgate_outcome::{Check, Outcome, Reason, Refusal};
 use launchgate_statement::EventId;
 use launchgate_triggers::{Config, DecideOptions, Decision, TriggerName, Verdict};
-use launchgate_trust::{BuildkiteKeys, Rejection, TrustInputs, VerifiedEvent};
+use launchgate_trust::{BuildkiteKeys, Rejection, TrustInputs, VerifiedEvent, WebhookSecrets};
 use tracing::Instrument as _;
 
 use crate::{
@@ -33,6 +33,8 @@ pub struct GateParts {
     pub failures: Arc<dyn Failures>,
     /// What verifies keyless events.
     pub buildkite_keys: Arc<dyn BuildkiteKeySource>,
+    /// What verifies Buildkite's webhooks; without it none is believed.
+    pub webhook_secrets: Option<WebhookSecrets>,
 }
 
 /// The gate. Cheap to clone; every clone is the same gate.
@@ -57,6 +59,23 @@ pub struct Answer {
     pub event: Option<EventId>,
     /// What each decision came to.
     pub decisions: Vec<(TriggerName, Outcome)>,
+}
+
+impl Answer {
+    /// Lays over it what decisions that waited came to in the meantime.
+    fn decided_anew(&mut self, resolved: Vec<(TriggerName, Outcome)>) {
+        if resolved.is_empty() {
+            return;
+        }
+        for (trigger, outcome) in resolved {
+            self.decisions.retain(|(known, was)| !(*known == trigger && *was == Outcome::WaitingBuild));
+            self.decisions.push((trigger, outcome));
+        }
+        if self.outcome == Outcome::WaitingBuild {
+            let first = self.decisions.iter().map(|(_, outcome)| *outcome).min();
+            (self.outcome, self.reason) = (first.unwrap_or(self.outcome), None);
+        }
+    }
 }
 
 /// Nothing durable was decided: answer 503 and let Pub/Sub deliver again.
@@ -99,6 +118,10 @@ impl Gate {
         &*self.inner.parts.buildkite_keys
     }
 
+    pub(crate) fn webhook_secrets(&self) -> Option<&WebhookSecrets> {
+        self.inner.parts.webhook_secrets.as_ref()
+    }
+
     pub(crate) fn failures(&self) -> &dyn Failures {
         &*self.inner.parts.failures
     }
@@ -134,10 +157,32 @@ impl Gate {
             // A copy that comes again after Buildkite rotated its keys (a seek) is verified as the first was.
             Err(_) => self.with_buildkite_keys(&self.kept_keys(&delivery.data).await?, ask).await?,
         };
+        let judged = match judged {
+            Judgement::Decided(decided) => {
+                let published = receipt.receipt().publish_time;
+                self.beside_build_facts(*decided, published, DecideOptions::default()).await?
+            }
+            rejected @ Judgement::Rejected(_) => rejected,
+        };
         match judged {
             Judgement::Rejected(rejection) => self.reject(&receipt, rejection).await,
             Judgement::Decided(decided) => self.admit(&receipt, *decided).await,
         }
+    }
+
+    /// Records a delivery that is not what its route takes in.
+    pub(crate) async fn reject_delivery(
+        &self,
+        receipt: &AuthenticatedReceipt,
+        refusal: Refusal,
+    ) -> Result<Answer, NothingDecided> {
+        let record = ReceiptRecord {
+            outcome: refusal.outcome,
+            reason: Some(refusal.reason),
+            message: Some(refusal.message),
+            ..receipt_record(receipt)
+        };
+        self.store_rejection(record, &receipt.receipt().data).await
     }
 
     /// Records a request by a proven sender that is no delivery.
@@ -238,25 +283,41 @@ impl Gate {
         match self.ledger().admit(admission).await? {
             Admitted::New { now } => {
                 let mut claimed = 0;
+                let waits = records.iter().any(|decision| decision.outcome == Outcome::WaitingBuild);
                 let work = records.into_iter().map(|decision| {
-                    let held = decision.outcome.is_open() && claimed < CALLS_AT_ONCE;
+                    let held = decision.is_launchable() && claimed < CALLS_AT_ONCE;
                     claimed += usize::from(held);
                     if held { Work::Held { decision, now } } else { Work::Recorded(decision) }
                 });
-                Ok(self.launch_all(id, work.collect()).await)
+                let mut answer = self.launch_all(id.clone(), work.collect()).await;
+                if waits {
+                    answer.decided_anew(self.look_again(&id).await);
+                }
+                Ok(answer)
             }
-            Admitted::Known(known) => self.again(event, published, known).await,
+            Admitted::Known(known) => {
+                let mut answer = self.again(event, published, known).await?;
+                // The first copy may have been cut off between its commit and its second look.
+                answer.decided_anew(self.look_again(&id).await);
+                Ok(answer)
+            }
         }
     }
 
     /// A decision as it is recorded before anything is sent.
     pub(crate) fn decision_record(&self, event: &VerifiedEvent, decision: Decision) -> DecisionRecord {
         let Decision { subject, sha256, trigger, ordinal, launch_id, verdict, checks, signers } = decision;
+        let wait_seconds = match &verdict {
+            Verdict::Wait { seconds, .. } => Some(*seconds),
+            _ => None,
+        };
         let (outcome, reason, message, plan) = match verdict {
             Verdict::Launch(plan) => (Outcome::Retrying, Some(Reason::Interrupted), None, Some(*plan)),
             Verdict::Observe(plan) => (Outcome::Observed, None, None, Some(*plan)),
             Verdict::Paused => (Outcome::SkippedPaused, None, None, None),
-            Verdict::Refused(refusal) => (refusal.outcome, Some(refusal.reason), Some(refusal.message), None),
+            Verdict::Wait { refusal, .. } | Verdict::Refused(refusal) => {
+                (refusal.outcome, Some(refusal.reason), Some(refusal.message), None)
+            }
         };
         DecisionRecord {
             launch_id,
@@ -274,6 +335,7 @@ impl Gate {
             config: self.config().digest,
             attempts: Vec::new(),
             run: None,
+            wait_seconds,
             by: None,
         }
     }

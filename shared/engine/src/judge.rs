@@ -3,9 +3,11 @@
 use launchgate_outcome::{Check, Outcome, Reason, Refusal};
 use launchgate_statement::{Envelope, Timestamp};
 use launchgate_triggers::{Config, DecideOptions, Decisions, decide};
-use launchgate_trust::{BuildkiteKeys, KeyWanted, Rejection, TrustInputs, Unverified, VerifiedEvent, verify};
+use launchgate_trust::{
+    BuildkiteKeys, Jwks, KeyWanted, Rejection, TrustInputs, Unverified, VerifiedEvent, verify,
+};
 
-use crate::EventRecord;
+use crate::{EventRecord, buildkite_keys::kept_keys};
 
 /// What a message comes to.
 #[derive(Debug)]
@@ -43,7 +45,7 @@ pub fn judge(
     config: &Config,
     data: &[u8],
     inputs: TrustInputs<'_>,
-    options: DecideOptions,
+    options: DecideOptions<'_>,
 ) -> Result<Judgement, KeyWanted> {
     match verified(config, data, inputs) {
         Ok(event) => Ok(judge_event(config, event, inputs.published, options)),
@@ -57,7 +59,7 @@ pub(crate) fn judge_again(
     config: &Config,
     recorded: &EventRecord,
     buildkite_keys: BuildkiteKeys<'_>,
-    options: DecideOptions,
+    options: DecideOptions<'_>,
 ) -> Result<Judgement, KeyWanted> {
     let published = recorded.first_published;
     match verified(config, &recorded.data, TrustInputs { published, buildkite_keys }) {
@@ -91,7 +93,7 @@ pub(crate) fn judge_event(
     config: &Config,
     event: VerifiedEvent,
     published: Timestamp,
-    options: DecideOptions,
+    options: DecideOptions<'_>,
 ) -> Judgement {
     let decisions = decide(config, &event, published, options);
     if decisions.too_many() {
@@ -112,4 +114,16 @@ fn too_many(event: &VerifiedEvent, found: usize) -> Rejection {
         checks,
         digest: Some(event.digest()),
     }
+}
+
+/// Judges a recorded event under any file: verified as of its first publish time, by the keys kept with it,
+/// with every signer that was ever verified for it and counts in that file.
+///
+/// # Errors
+/// `KeyWanted` when the event needs a key of Buildkite's that is not kept with it.
+pub fn judge_recorded(config: &Config, recorded: &EventRecord) -> Result<Judgement, KeyWanted> {
+    let kept = kept_keys(&recorded.signatures);
+    // Keys that cannot be read verify nothing, and then one is wanted.
+    let keys = Jwks::default().with(&kept).unwrap_or_default();
+    judge_again(config, recorded, BuildkiteKeys::Held(&keys), DecideOptions::default())
 }

@@ -48,7 +48,7 @@ impl Gate {
             Work::Held { decision, .. } | Work::Recorded(decision) => decision.clone(),
         };
         let trigger = decision.trigger.clone();
-        if !decision.outcome.is_open() {
+        if !decision.is_launchable() {
             return (trigger, decision.outcome, decision.reason);
         }
         let interrupted = (Outcome::Retrying, Some(Reason::Interrupted));

@@ -7,7 +7,9 @@
 
 mod again;
 mod attempt;
+mod build_records;
 mod buildkite_keys;
+mod builds;
 mod comparison;
 mod gate;
 mod judge;
@@ -20,9 +22,11 @@ mod replay;
 mod retry;
 mod sweep;
 
+pub use build_records::{BuildKey, FactsKept, KeptFacts, UnheededBuild};
+pub use builds::{BuildAnswer, BuildEnd};
 pub use comparison::{Difference, same_job};
 pub use gate::{Answer, Gate, GateParts, NothingDecided};
-pub use judge::{Decided, Judgement, judge};
+pub use judge::{Decided, Judgement, judge, judge_recorded};
 pub use receipt::{AuthenticatedReceipt, Receipt, UnreadableDelivery};
 pub use records::{
     Admission, Admitted, AttemptRecord, CallSummary, Claim, Claimed, Command, CommandId, CommandKind,

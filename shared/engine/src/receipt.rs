@@ -18,6 +18,9 @@ pub struct Receipt {
     pub delivery_attempt: Option<u32>,
     /// W3C `traceparent`, from the attributes.
     pub traceparent: Option<String>,
+    /// Buildkite's signature header, from the attribute `buildkite-signature`; proves something only together
+    /// with the data.
+    pub buildkite_signature: Option<String>,
     /// The message's data.
     pub data: Bytes,
 }

@@ -92,9 +92,19 @@ pub struct DecisionRecord {
     pub attempts: Vec<AttemptRecord>,
     /// The run.
     pub run: Option<Run>,
+    /// For how long it waits from when it was recorded, in seconds, when it is `waiting_build`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_seconds: Option<u64>,
     /// Who asked for it, when it comes of a replay: the command's number and its author.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+}
+
+impl DecisionRecord {
+    /// Whether there is something to send, or to follow up.
+    pub fn is_launchable(&self) -> bool {
+        self.outcome.is_open() && self.outcome != Outcome::WaitingBuild
+    }
 }
 
 /// One call to Vertex and its answer.

@@ -8,8 +8,8 @@ use launchgate_triggers::DecideOptions;
 use launchgate_trust::BuildkiteKeys;
 
 use crate::{
-    CommandKind, CommandRecord, DecisionRecord, Gate, Judgement, Redecided, Redecision, StoredEvent,
-    SweepReport,
+    BuildKey, CommandKind, CommandRecord, DecisionRecord, Gate, Judgement, Redecided, Redecision,
+    StoredEvent, SweepReport,
     buildkite_keys::kept_keys,
     judge::{Decided, judge_again},
     launch::Work,
@@ -57,7 +57,11 @@ impl Gate {
         };
         let by = format!("command {} by {}: {}", command.id.0, command.command.by, command.command.why);
         let ordinal = if force { forced_ordinal(&stored, &by) } else { 0 };
-        let options = DecideOptions { ordinal, max_age_met: age_was_met(&stored) };
+        let build_facts = match BuildKey::of(&stored.event.build) {
+            Some(build) => self.ledger().build_facts(&build).await?,
+            None => Vec::new(),
+        };
+        let options = DecideOptions { ordinal, max_age_met: age_was_met(&stored), build_facts: &build_facts };
         let kept = kept_keys(&stored.event.signatures);
         let ask = |keys: BuildkiteKeys<'_>| judge_again(self.config(), &stored.event, keys, options);
         let judged = match self.with_buildkite_keys(&kept, ask).await {
@@ -92,6 +96,7 @@ impl Gate {
             unless_launched: !force,
         };
         let Redecided { written, .. } = self.ledger().redecide(redecision).await?;
+        let waits = decisions.iter().any(|decision| decision.outcome == Outcome::WaitingBuild);
         let mut said = Vec::new();
         for decision in decisions {
             if written.contains(&decision.launch_id) {
@@ -101,6 +106,10 @@ impl Gate {
             } else {
                 said.push(self.left_alone(&decision).await?);
             }
+        }
+        if waits {
+            let resolved = self.look_again(id).await;
+            said.extend(resolved.into_iter().map(|(trigger, outcome)| format!("{trigger}: then {outcome}")));
         }
         Ok(said.join("; "))
     }

@@ -18,10 +18,12 @@ const CALLS_AT_ONCE: usize = 8;
 pub struct SweepReport {
     /// Decisions taken up.
     pub taken_up: usize,
-    /// Of these, launched now.
+    /// Launched now.
     pub launched: usize,
     /// Of these, ended without a run.
     pub ended: usize,
+    /// Builds whose facts were laid beside what waits for them.
+    pub builds_heeded: usize,
     /// Failures told.
     pub failures_told: usize,
     /// Commands carried out.
@@ -35,8 +37,21 @@ impl Gate {
     pub async fn sweep(&self) -> Result<SweepReport, LedgerError> {
         let mut report = SweepReport::default();
         self.carry_out_commands(&mut report).await?;
+        let unheeded = self.ledger().unheeded_builds(BATCH).await?;
+        report.more = unheeded.len() == BATCH;
+        for build in unheeded {
+            match self.heed(&build).await {
+                Ok(resolved) => {
+                    let launched = resolved.iter().filter(|(_, outcome)| *outcome == Outcome::Launched);
+                    report.launched += launched.count();
+                    report.builds_heeded += 1;
+                }
+                // One build that cannot be heeded now must not keep the rest of the sweep from its work.
+                Err(error) => tracing::error!(build = build.id, %error, "build facts are heeded later"),
+            }
+        }
         let due = self.ledger().due(BATCH).await?;
-        report.more = due.len() == BATCH;
+        report.more |= due.len() == BATCH;
         let results: Vec<_> = stream::iter(due)
             .map(|launch_id| async move { self.take_up(&launch_id).await })
             .buffer_unordered(CALLS_AT_ONCE)
@@ -57,6 +72,9 @@ impl Gate {
     /// Claims one decision and works on it; `None` when somebody else has it or it is settled.
     pub(crate) async fn take_up(&self, launch_id: &LaunchId) -> Result<Option<Outcome>, LedgerError> {
         match self.ledger().claim(launch_id, self.lease()).await? {
+            Claim::Held(claimed) if claimed.decision.outcome == Outcome::WaitingBuild => {
+                Ok(Some(self.expire(&claimed).await?))
+            }
             Claim::Held(claimed) => Ok(Some(self.work_on(*claimed, true).await?.outcome)),
             Claim::Busy | Claim::Settled => Ok(None),
         }

@@ -17,7 +17,9 @@ use launchgate_engine::{
 };
 use launchgate_ledger_sqlite::{Options, SqliteLedger};
 use launchgate_outcome::{Outcome, Reason};
-use launchgate_statement::{Artifact, Build, BuildkiteIds, EventId, PAYLOAD_TYPE, ProvenanceDraft, Sha256, Timestamp};
+use launchgate_statement::{
+    Artifact, Build, BuildkiteIds, EventId, PAYLOAD_TYPE, ProvenanceDraft, Sha256, Timestamp,
+};
 use launchgate_triggers::{Config, DecideOptions, Files, LaunchPlan, Overrides, load};
 use launchgate_trust::{AuthenticatedSender, BuildkiteKeys, Scheme, SigningKey, TrustInputs};
 use serde_json::{Value, json};
@@ -169,6 +171,7 @@ impl World {
             vertex: vertex.clone(),
             failures: told.clone(),
             buildkite_keys: Arc::new(NoBuildkiteKeys),
+            webhook_secrets: None,
         };
         Self { gate: Gate::new(parts), vertex, told, keys, folder }
     }
@@ -267,6 +270,7 @@ fn receipt(data: &str) -> AuthenticatedReceipt {
         subscription: None,
         delivery_attempt: None,
         traceparent: None,
+        buildkite_signature: None,
         data: data.as_bytes().to_vec().into(),
     };
     AuthenticatedReceipt::new(receipt, AuthenticatedSender::loopback([127, 0, 0, 1].into()).unwrap())

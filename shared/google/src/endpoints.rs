@@ -214,6 +214,13 @@ impl Endpoints {
         self.document(Service::GoogleCerts, "https://www.googleapis.com", "/oauth2/v3/certs")
     }
 
+    /// The key set of Identity-Aware Proxy; on the server that replaces Google's certificates, if one does.
+    pub fn iap_keys(&self) -> Endpoint {
+        let mut endpoint = self.or_known(Service::GoogleCerts, "https://www.gstatic.com");
+        endpoint.0.set_path("/iap/verify/public_key-jwk");
+        endpoint
+    }
+
     fn or_known(&self, service: Service, known: &str) -> Endpoint {
         self.replaced.get(&service).cloned().unwrap_or_else(|| Endpoint::known(known))
     }
@@ -294,5 +301,16 @@ mod tests {
 
         assert_eq!(at("http://127.0.0.1:9").as_str(), "http://127.0.0.1:9/oauth2/v3/certs");
         assert_eq!(at("http://127.0.0.1:9/keys").as_str(), "http://127.0.0.1:9/keys");
+    }
+
+    #[test]
+    fn the_keys_of_identity_aware_proxy_are_on_the_server_that_replaces_googles_certificates() {
+        let at = |variables: &[(&str, &str)]| endpoints(variables).unwrap().iap_keys();
+
+        assert_eq!(at(&[]).as_str(), "https://www.gstatic.com/iap/verify/public_key-jwk");
+        for address in ["http://127.0.0.1:9", "http://127.0.0.1:9/keys"] {
+            let replaced = at(&[("LAUNCHGATE_GOOGLE_CERTS_ENDPOINT", address)]);
+            assert_eq!(replaced.as_str(), "http://127.0.0.1:9/iap/verify/public_key-jwk");
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! The keys that an issuer signs its tokens with, kept fresh: Google's of push tokens, Buildkite's of jobs'.
+//! The keys that an issuer signs its tokens with, kept fresh: Google's of push tokens, Buildkite's of jobs',
+//! Identity-Aware Proxy's of visitors'.
 //!
 //! Promises: answering costs no network once the keys are there; at most one fetch at a time and one in ten
 //! seconds, whatever strangers send; keys that cannot be refetched go on counting for a day; "not there
@@ -10,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use launchgate_trust::Jwks;
+use launchgate_trust::{Jwks, JwtAlgorithm};
 use reqwest::{
     Client, Url,
     header::{AGE, CACHE_CONTROL, HeaderMap},
@@ -53,6 +54,8 @@ pub struct KeySet(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     whose: &'static str,
+    /// What its tokens are signed with: a set without such a key is not the issuer's.
+    algorithm: JwtAlgorithm,
     url: Url,
     client: Client,
     freshness: Freshness,
@@ -79,7 +82,7 @@ impl KeySet {
     /// # Errors
     /// When no TLS client can be made.
     pub fn google(endpoints: &Endpoints, freshness: Freshness) -> Result<Self, GoogleError> {
-        Self::at("Google", &endpoints.google_certs(), freshness)
+        Self::at("Google", JwtAlgorithm::Rs256, &endpoints.google_certs(), freshness)
     }
 
     /// Buildkite's, for job tokens, or what replaces them. Nothing is fetched yet; see [`Self::start`].
@@ -87,14 +90,29 @@ impl KeySet {
     /// # Errors
     /// When no TLS client can be made.
     pub fn buildkite(endpoints: &Endpoints, freshness: Freshness) -> Result<Self, GoogleError> {
-        Self::at("Buildkite", &endpoints.buildkite_jwks(), freshness)
+        Self::at("Buildkite", JwtAlgorithm::Rs256, &endpoints.buildkite_jwks(), freshness)
     }
 
-    fn at(whose: &'static str, endpoint: &Endpoint, freshness: Freshness) -> Result<Self, GoogleError> {
+    /// Identity-Aware Proxy's, for the header that says who looks at a page, or what replaces them. Nothing
+    /// is fetched yet; see [`Self::start`].
+    ///
+    /// # Errors
+    /// When no TLS client can be made.
+    pub fn identity_aware_proxy(endpoints: &Endpoints, freshness: Freshness) -> Result<Self, GoogleError> {
+        Self::at("Identity-Aware Proxy", JwtAlgorithm::Es256, &endpoints.iap_keys(), freshness)
+    }
+
+    fn at(
+        whose: &'static str,
+        algorithm: JwtAlgorithm,
+        endpoint: &Endpoint,
+        freshness: Freshness,
+    ) -> Result<Self, GoogleError> {
         let client = http::client(endpoint)?;
         let url = endpoint.join("");
         Ok(Self(Arc::new(Inner {
             whose,
+            algorithm,
             url,
             client,
             freshness,
@@ -208,6 +226,7 @@ impl Inner {
             return Err(GoogleError::Refused { what: what(), status: answer.status, message });
         }
         let keys = Jwks::parse(&answer.body)
+            .and_then(|keys| keys.able_to(self.algorithm))
             .map_err(|error| GoogleError::Unexpected { what: what(), problem: error.to_string() })?;
         let age = lifetime(&answer.headers).unwrap_or(self.freshness.default_age);
         Ok((keys, age.max(self.freshness.fetch_every).min(LONGEST_AGE)))

@@ -44,8 +44,9 @@ pub(crate) fn claim(
         })
     })?;
     let sql = "UPDATE decisions SET fence = fence + 1, claimed_at = :now, due_at = :lease_end, \
-               first_intent = coalesce(first_intent, :now), \
-               unanswered_since = coalesce(unanswered_since, :now) \
+               first_intent = iif(outcome = 'waiting_build', first_intent, coalesce(first_intent, :now)), \
+               unanswered_since = iif(outcome = 'waiting_build', unanswered_since, \
+                 coalesce(unanswered_since, :now)) \
                WHERE launch_id = :launch_id";
     db.prepare_cached(sql)?.execute(named_params! {
         ":launch_id": launch_id.as_str(),

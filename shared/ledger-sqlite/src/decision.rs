@@ -9,6 +9,7 @@ use launchgate_triggers::LaunchId;
 use rusqlite::{Connection, Row, named_params, params};
 
 use crate::{
+    build_facts,
     clock::micros,
     column::{Json, Plain, count, json},
     fault::Fault,
@@ -47,11 +48,11 @@ impl DecisionRow {
         let sql = "INSERT INTO decisions (launch_id, event, trigger_name, ordinal, outcome, \
                    reason, message, attempts, attempt_count, run, asked_by, open, fence, \
                    recorded_fence, claimed_at, due_at, first_intent, decided, unanswered_since, changed, \
-                   failure_told) \
+                   failure_told, wait_seconds) \
                    VALUES (:launch_id, :event, :trigger_name, :ordinal, :outcome, :reason, :message, \
                    :attempts, :attempt_count, :run, :asked_by, :open, :claimed, 0, \
                    iif(:claimed, :now, NULL), :due_at, iif(:claimed, :now, NULL), :now, \
-                   iif(:claimed, :now, NULL), :now, 0)";
+                   iif(:claimed, :now, NULL), :now, 0, :wait_seconds)";
         let record = &self.record;
         db.prepare_cached(sql)?.execute(named_params! {
             ":launch_id": record.launch_id.as_str(),
@@ -67,10 +68,12 @@ impl DecisionRow {
             ":asked_by": record.by,
             ":open": record.outcome.is_open(),
             ":claimed": lease.is_some(),
-            ":due_at": now.plus_micros(lease.map_or(0, micros)).micros(),
+            ":due_at": now.plus_micros(lease.map_or_else(|| self.wait_micros(), micros)).micros(),
             ":now": now.micros(),
+            ":wait_seconds": self.wait_seconds(),
         })?;
-        self.put_body(db, db.last_insert_rowid())
+        self.put_body(db, db.last_insert_rowid())?;
+        self.note_wait(db, event)
     }
 
     /// Writes a decision over the recorded one of the same launch id, due at once and unclaimed. The fence
@@ -80,10 +83,11 @@ impl DecisionRow {
         let sql = "UPDATE decisions SET outcome = :outcome, reason = :reason, message = :message, \
                    attempts = :attempts, attempt_count = :attempt_count, run = :run, \
                    asked_by = :asked_by, open = :open, fence = fence + 1, recorded_fence = fence + 1, \
-                   due_at = :now, decided = :now, changed = :now, failure_told = 0 \
-                   WHERE launch_id = :launch_id RETURNING seq";
+                   due_at = iif(outcome = 'waiting_build' AND :outcome = 'waiting_build', due_at, :due_at), \
+                   decided = :now, changed = :now, failure_told = 0, wait_seconds = :wait_seconds \
+                   WHERE launch_id = :launch_id RETURNING seq, event";
         let record = &self.record;
-        let seq = db.prepare_cached(sql)?.query_row(
+        let (seq, event) = db.prepare_cached(sql)?.query_row(
             named_params! {
                 ":launch_id": record.launch_id.as_str(),
                 ":outcome": record.outcome.as_str(),
@@ -95,10 +99,27 @@ impl DecisionRow {
                 ":asked_by": record.by,
                 ":open": record.outcome.is_open(),
                 ":now": now.micros(),
+                ":due_at": now.plus_micros(self.wait_micros()).micros(),
+                ":wait_seconds": self.wait_seconds(),
             },
-            |row| row.get(0),
+            |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
-        self.put_body(db, seq)
+        self.put_body(db, seq)?;
+        self.note_wait(db, event)
+    }
+
+    /// Notes which build it waits for, when it does.
+    fn note_wait(&self, db: &Connection, event: i64) -> Result<(), Fault> {
+        if self.record.outcome == Outcome::WaitingBuild { build_facts::wait(db, event) } else { Ok(()) }
+    }
+
+    fn wait_seconds(&self) -> Option<i64> {
+        self.record.wait_seconds.map(|seconds| i64::try_from(seconds).unwrap_or(i64::MAX))
+    }
+
+    /// How long it is left alone by the sweep.
+    fn wait_micros(&self) -> i64 {
+        self.wait_seconds().unwrap_or(0).saturating_mul(1_000_000)
     }
 
     fn put_body(&self, db: &Connection, decision: i64) -> Result<(), Fault> {
@@ -120,7 +141,7 @@ impl DecisionRow {
 
     /// Whether an admission claims it: open, and there is something to send.
     pub(crate) fn is_launchable(&self) -> bool {
-        self.record.outcome.is_open() && self.plan.is_some()
+        self.record.is_launchable() && self.plan.is_some()
     }
 }
 
@@ -147,6 +168,9 @@ pub(crate) fn decision(row: &Row<'_>) -> rusqlite::Result<DecisionRecord> {
         config: row.get::<_, Plain<_>>("config")?.0,
         attempts: row.get::<_, Json<_>>("attempts")?.0,
         run: row.get::<_, Option<Json<_>>>("run")?.map(|run| run.0),
+        wait_seconds: row
+            .get::<_, Option<i64>>("wait_seconds")?
+            .and_then(|seconds| u64::try_from(seconds).ok()),
         by: row.get("asked_by")?,
     })
 }

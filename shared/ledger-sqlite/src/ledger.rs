@@ -8,16 +8,19 @@ use std::{
 
 use async_trait::async_trait;
 use launchgate_engine::{
-    Admission, Admitted, Claim, Command, CommandId, CommandRecord, DecisionRecord, Durability, EventFilter,
-    EventSummary, Fence, Page, Progress, ReceiptRecord, Recorded, Redecided, Redecision, StoredEvent,
+    Admission, Admitted, BuildKey, Claim, Command, CommandId, CommandRecord, DecisionRecord, Durability,
+    EventFilter, EventSummary, Fence, KeptFacts, Page, Progress, ReceiptRecord, Recorded, Redecided,
+    Redecision, StoredEvent, UnheededBuild,
     ports::{Ledger, LedgerError},
 };
 use launchgate_statement::EventId;
 use launchgate_triggers::LaunchId;
+use launchgate_trust::BuildFacts;
 use rusqlite::Connection;
 
 use crate::{
     admission::AdmissionRows,
+    build_facts,
     claims::{self, ProgressRow},
     clock::Clock,
     commands,
@@ -159,6 +162,29 @@ impl Ledger for SqliteLedger {
     async fn failure_told(&self, launch_id: &LaunchId) -> Result<(), LedgerError> {
         let launch_id = launch_id.clone();
         self.writer.write(move |db, _| claims::failure_told(db, &launch_id)).await
+    }
+
+    async fn keep_build_facts(&self, facts: BuildFacts) -> Result<KeptFacts, LedgerError> {
+        self.writer.write(move |db, now| build_facts::keep(db, &facts, now)).await
+    }
+
+    async fn build_facts(&self, build: &BuildKey) -> Result<Vec<BuildFacts>, LedgerError> {
+        let build = build.clone();
+        self.readers.read(move |db| build_facts::of_build(db, &build)).await
+    }
+
+    async fn waiting_for(&self, build: &BuildKey) -> Result<Vec<EventId>, LedgerError> {
+        let build = build.clone();
+        self.readers.read(move |db| build_facts::waiting_for(db, &build)).await
+    }
+
+    async fn unheeded_builds(&self, limit: usize) -> Result<Vec<UnheededBuild>, LedgerError> {
+        self.readers.read(move |db| build_facts::unheeded(db, limit)).await
+    }
+
+    async fn build_heeded(&self, heeded: &UnheededBuild) -> Result<(), LedgerError> {
+        let heeded = heeded.clone();
+        self.writer.write(move |db, _| build_facts::heeded(db, &heeded)).await
     }
 
     async fn ask(&self, command: Command) -> Result<CommandId, LedgerError> {

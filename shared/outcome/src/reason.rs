@@ -78,6 +78,9 @@ reasons! {
     BuildkiteTokenUnknownKey = "buildkite_token_unknown_key" in RejectedSignature: "Buildkite's key set, fetched afresh, does not have the key that the token names.", fix "Only tokens of https://agent.buildkite.com count; check who publishes to the topic.";
     BuildkiteTokenIssuer = "buildkite_token_issuer" in RejectedSignature: "The token's issuer is not exactly https://agent.buildkite.com.", fix "Only Buildkite's own agent tokens are accepted as signatures.";
     BuildkiteTokenTime = "buildkite_token_time" in RejectedSignature: "The event was published outside the token's time of validity, or that time is longer than Buildkite ever grants.", fix "Publish right after the token was minted; emit again.";
+    WebhookHeader = "webhook_header" in RejectedSignature: "The delivery has no `buildkite-signature` attribute of the form `timestamp=SECONDS,signature=64 HEX`.", fix "Let the relay publish the webhook's raw body with its X-Buildkite-Signature header as that attribute; choose the signature mode in Buildkite, not the token mode.";
+    WebhookSignature = "webhook_signature" in RejectedSignature: "No webhook secret in force made the signature over this body.", fix "Compare the variable that `buildkite.webhookSecretEnv` names with the webhook's token in Buildkite; during rotation it holds both, comma-separated.";
+    WebhookTime = "webhook_time" in RejectedSignature: "Buildkite signed the webhook more than 300 s from when it was published.", fix "Publish webhooks as they come in; check the relay's delay and who publishes to the topic.";
     BundleMaterial = "bundle_material" in RejectedSignature: "The Sigstore bundle's verification material cannot be read, or is of a kind that no event may use.", fix "Make the bundle with a Sigstore client of today, keyless, around one DSSE envelope with one signature.";
     BundleCertificate = "bundle_certificate" in RejectedSignature: "The bundle's certificate does not chain to the signer's trusted root, was not valid at the time of signing, or is in no certificate log of that root.", fix "Sign with the Sigstore instance whose root the signer pins; a root that has aged lacks new keys: give a newer `trustedRoot`.";
     BundleTime = "bundle_time" in RejectedSignature: "No clock of the trusted root says when the bundle was signed, or it says a time after the event was published.", fix "Keep the log entry's inclusion promise or the timestamp in the bundle; publish after signing.";
@@ -98,18 +101,25 @@ reasons! {
     SelfContradiction = "self_contradiction" in RejectedStatement: "Two members of the statement contradict each other.", fix "Build the statement from one source; `launchgate emit` does.";
     TooManyDecisions = "too_many_decisions" in RejectedStatement: "Subjects times matching triggers is more than 256.", fix "Split the event, or narrow the triggers' `match`.";
 
+    WebhookShape = "webhook_shape" in RejectedStatement: "The webhook is Buildkite's, but a member that launchgate reads is missing or not what Buildkite writes.", fix "Compare the named member with Buildkite's documentation of build events.";
+    ForeignOrganization = "foreign_organization" in RejectedStatement: "The webhook is about a build of another organization than `buildkite.organization`.", fix "Correct `buildkite.organization`, or give each organization a webhook secret and a service of its own.";
+
     // -- policy -------------------------------------------------------------------------------
     SignerNotPermitted = "signer_not_permitted" in DeniedPolicy: "None of the event's signers is in the trigger's `require.signers.anyOf`.", fix "Add the signer to `anyOf`, or sign with a permitted one.";
     ThresholdNotMet = "threshold_not_met" in DeniedPolicy: "Fewer distinct signers than `require.signers.atLeast`.", fix "Add the missing signature; the same statement may be published again with it.";
     FactNotVouched = "fact_not_vouched" in DeniedPolicy: "No permitted signer proves a fact that the trigger reads.", fix "Permit a signer that vouches for it, or read it as `claimed.…` in parameters only.";
     SourceNotAllowed = "source_not_allowed" in DeniedPolicy: "The build was started in a way that the trigger does not allow.", fix "See `require.sources`.";
     RepositoryNotAllowed = "repository_not_allowed" in DeniedPolicy: "The build is of another repository.", fix "See `require.repository`.";
+    BuildFactsMismatch = "build_facts_mismatch" in DeniedPolicy: "Buildkite says another branch, tag or commit of the build than the event does.", fix "Find out who made the event; Buildkite and the job should say the same of one build.";
+    ForkBuild = "fork_build" in DeniedPolicy: "The build is of a pull request from a fork, which chose its branch and tag names itself.", fix "Nothing to do if that is right: forks may not start this. Merge the pull request, or let the trigger read neither branch nor tag and say `pullRequest: any`.";
+    PullRequestNotAllowed = "pull_request_not_allowed" in DeniedPolicy: "The build is of a pull request, and the trigger takes none.", fix "See `require.pullRequest`.";
+    BuildNotPassed = "build_not_passed" in DeniedPolicy: "The build ended, and not as passed.", fix "Mend the build. If a retried job makes it pass, replay the event.";
     TooOld = "too_old" in DeniedPolicy: "The event was older than `require.maxAge` when it was published.", fix "Emit a fresh event; the limit stops old builds from retraining models.";
     TimeInFuture = "time_in_future" in DeniedPolicy: "The vouched time of the event is more than five minutes after its publishing; such an event would stay young for ever.", fix "Set the clock of the build agent, then emit again.";
     NoTime = "no_time" in DeniedPolicy: "Nothing that is vouched for says when the build ran, so `require.maxAge` cannot be met.", fix "Emit with `launchgate emit`, which writes `startedOn`.";
     TriggerRemoved = "trigger_removed" in DeniedPolicy: "The trigger is no longer in the file, or no longer enforced.", fix "Replay the event if another trigger should take it.";
     SignerRevoked = "signer_revoked" in DeniedPolicy: "A signer that the decision counted was revoked before the launch.", fix "Replay after signing with a signer in force.";
-    BuildFactsExpired = "build_facts_expired" in DeniedPolicy: "Buildkite's word on the build did not come in time.", fix "Check the webhook and the relay.";
+    BuildFactsExpired = "build_facts_expired" in DeniedPolicy: "Buildkite's word on the build did not come in time.", fix "Check Buildkite's webhook, the relay and the subscription of `ingress.builds`; then replay the event.";
     ArtifactUnchecked = "artifact_unchecked" in DeniedPolicy: "The artifact could not be checked in time.", fix "Check the service's read access to the artifact.";
     ArtifactChanged = "artifact_changed" in DeniedPolicy: "The build named another artifact set than before.", fix "Name a build's artifacts once.";
 
@@ -127,6 +137,8 @@ reasons! {
     FieldValue = "field_value" in InvalidParameters: "A value is not acceptable in its field.", fix "See the message for the field's rule.";
 
     // -- waiting, launching -------------------------------------------------------------------
+    BuildFactsAwaited = "build_facts_awaited" in WaitingBuild: "The trigger reads what only Buildkite itself can prove of the build, and Buildkite's webhook has not come yet.", fix "Nothing to do if the webhook is set up; else see docs/triggers.md on build facts.";
+    BuildNotFinished = "build_not_finished" in WaitingBuild: "The trigger asks for a build that passed, and the build still runs or is blocked.", fix "Nothing to do: it goes on when the build ends. Unblock the build if it waits for somebody.";
     VertexUnavailable = "vertex_unavailable" in Retrying: "Vertex AI did not answer, or answered that it is unavailable.", fix "Nothing to do: it is retried.";
     VertexRateLimited = "vertex_rate_limited" in Retrying: "Vertex AI's request rate limit was reached.", fix "Nothing to do: it is retried more slowly.";
     VertexInternal = "vertex_internal" in Retrying: "Vertex AI answered with an internal error; some of these are permanent, so it is tried at most 5 times.", fix "If it repeats, name images and templates by digest.";

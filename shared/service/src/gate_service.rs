@@ -12,15 +12,17 @@ use launchgate_google::{
 };
 use launchgate_ledger_sqlite::{Options, SqliteLedger};
 use launchgate_triggers::{Config, LedgerChoice, PushAuth, Route};
+use launchgate_trust::WebhookSecrets;
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
     Environment,
     buildkite_keys::FetchedKeys,
+    clock::now,
     health::Health,
     listen,
     push_auth::Doorkeeper,
-    routes::{Shared, gate_routes},
+    routes::{Doors, Shared, gate_routes},
 };
 
 /// How often the embedded sweep looks for work. It costs one indexed read when there is none.
@@ -74,6 +76,7 @@ impl GateService {
         if !accepts_only_tokens(&config) {
             warnings.push("`auth: none`: every process of this machine may push".to_owned());
         }
+        let webhook_secrets = webhook_secrets(&config, environment)?;
         let ledger = open_ledger(&config, folder, environment)?;
         let timeout = Duration::from_secs(u64::from(config.vertex.call_timeout_seconds));
         let vertex = VertexClient::new(endpoints.clone(), settings.clone(), timeout)
@@ -105,12 +108,24 @@ impl GateService {
         for warning in &warnings {
             tracing::warn!(warning, "configured with a warning");
         }
-        let sweep = config.ingress.sweep.clone().map(|route| Doorkeeper::new(route, certs.clone()));
-        let doorkeeper = Doorkeeper::new(events, certs.clone());
-        let gate =
-            Gate::new(GateParts { config, ledger, vertex: Arc::new(vertex), failures, buildkite_keys });
+        // Not among the warnings of the process: `/readyz` finds those of its own day.
+        for notice in config.rotation_notices(now()) {
+            tracing::warn!(
+                warning = notice.message,
+                fix = notice.fix,
+                "a signer has to be followed by another"
+            );
+        }
+        let door = |route: &Option<Route>| route.clone().map(|route| Doorkeeper::new(route, certs.clone()));
+        let doors = Doors {
+            events: Doorkeeper::new(events, certs.clone()),
+            builds: door(&config.ingress.builds),
+            sweep: door(&config.ingress.sweep),
+        };
+        let vertex = Arc::new(vertex);
+        let parts = GateParts { config, ledger, vertex, failures, buildkite_keys, webhook_secrets };
         let health = Health::new(certs, buildkite, warnings);
-        Ok(Self { shared: Arc::new(Shared::new(gate, health, doorkeeper, sweep)) })
+        Ok(Self { shared: Arc::new(Shared::new(Gate::new(parts), health, doors)) })
     }
 
     /// The gate itself.
@@ -163,8 +178,23 @@ async fn sweep_until(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
     }
 }
 
+/// What verifies webhooks, where the file lets them in. Without a secret anyone who reaches the topic could
+/// say that a build is of no fork.
+fn webhook_secrets(config: &Config, environment: &Environment) -> Result<Option<WebhookSecrets>, String> {
+    if config.ingress.builds.is_none() {
+        return Ok(None);
+    }
+    let named = config.buildkite.as_ref().and_then(|buildkite| buildkite.webhook_secret_env.as_deref());
+    let name = named.ok_or("`ingress.builds` needs `buildkite.webhookSecretEnv`")?;
+    let list = environment.get(name).ok_or_else(|| {
+        format!("set {name} to the token of Buildkite's webhook (several, comma-separated, during rotation)")
+    })?;
+    WebhookSecrets::parse(list).map(Some).map_err(|error| format!("{name}: {error}"))
+}
+
 fn routes(config: &Config) -> impl Iterator<Item = &Route> {
-    [&config.ingress.events, &config.ingress.sweep].into_iter().flatten()
+    let ingress = &config.ingress;
+    [&ingress.events, &ingress.builds, &ingress.sweep].into_iter().flatten()
 }
 
 fn needs_certs(config: &Config) -> bool {

@@ -10,6 +10,8 @@ use launchgate_google::KeySet;
 use serde::Serialize;
 use tokio::sync::Mutex;
 
+use crate::clock::now;
+
 /// How long one report serves every caller: `/readyz` is open to anyone the platform lets in, and must not
 /// be a way to make the ledger write.
 const FRESH: Duration = Duration::from_secs(5);
@@ -19,7 +21,8 @@ const FRESH: Duration = Duration::from_secs(5);
 pub(crate) struct Report {
     pub(crate) ready: bool,
     checks: Vec<Probe>,
-    /// Things an operator should know: replaced endpoints, a disk that forgets.
+    /// Things an operator should know: replaced endpoints, a disk that forgets, signers that end soon. None
+    /// of them keeps the service from its work, so none makes it unready.
     warnings: Vec<String>,
     version: &'static str,
     config: String,
@@ -66,10 +69,13 @@ impl Health {
             };
             checks.push(probe(name, known));
         }
+        let mut warnings = self.warnings.clone();
+        let notices = gate.config().rotation_notices(now());
+        warnings.extend(notices.iter().map(|notice| format!("{}: {}", notice.message, notice.fix)));
         let report = Arc::new(Report {
             ready: checks.iter().all(|check| check.ok),
             checks,
-            warnings: self.warnings.clone(),
+            warnings,
             version: env!("CARGO_PKG_VERSION"),
             config: format!("sha256:{}", gate.config().digest),
         });

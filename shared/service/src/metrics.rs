@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use launchgate_engine::{Answer, SweepReport};
+use launchgate_engine::{Answer, BuildAnswer, BuildEnd, SweepReport};
 use launchgate_outcome::{Outcome, Reason};
+use launchgate_triggers::{SignerDates, TriggerName};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -23,11 +24,22 @@ struct DecisionLabels {
     outcome: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WebhookLabels {
+    end: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SignerLabels {
+    signer: String,
+}
+
 /// The service's metrics.
 pub(crate) struct Metrics {
     registry: Registry,
     receipts: Family<ReceiptLabels, Counter>,
     decisions: Family<DecisionLabels, Counter>,
+    webhooks: Family<WebhookLabels, Counter>,
     seconds: Histogram,
     pub(crate) in_flight: Gauge,
     shed: Counter,
@@ -37,12 +49,20 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn new() -> Self {
+    /// `signers` are those of the file that is served; they do not change while the process lives.
+    pub(crate) fn new(signers: &[SignerDates]) -> Self {
         let mut registry = Registry::with_prefix("launchgate");
+        register_dates(&mut registry, signers);
         let receipts = Family::default();
         registry.register("receipts", "Deliveries by outcome and reason", receipts.clone());
         let decisions = Family::default();
         registry.register("decisions", "Decisions of deliveries by trigger and outcome", decisions.clone());
+        let webhooks = Family::default();
+        registry.register(
+            "webhooks",
+            "Buildkite's webhooks: kept, repeated, older, unused, or why refused",
+            webhooks.clone(),
+        );
         let seconds = Histogram::new([
             0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
         ]);
@@ -65,16 +85,30 @@ impl Metrics {
         registry.register("sweeps", "Sweeps completed", sweeps.clone());
         let swept = Counter::default();
         registry.register("swept", "Decisions taken up by sweeps", swept.clone());
-        Self { registry, receipts, decisions, seconds, in_flight, shed, undecided, sweeps, swept }
+        Self { registry, receipts, decisions, webhooks, seconds, in_flight, shed, undecided, sweeps, swept }
     }
 
     pub(crate) fn answered(&self, answer: &Answer, took: Duration) {
         self.receipt(answer.outcome, answer.reason);
-        for (trigger, outcome) in &answer.decisions {
+        self.decided(&answer.decisions);
+        self.seconds.observe(took.as_secs_f64());
+    }
+
+    /// A webhook and what the decisions that waited for it came to.
+    pub(crate) fn told(&self, answer: &BuildAnswer, took: Duration) {
+        self.webhooks.get_or_create(&WebhookLabels { end: answer.end.as_str() }).inc();
+        if let BuildEnd::Refused(outcome, reason) = answer.end {
+            self.receipt(outcome, Some(reason));
+        }
+        self.decided(&answer.decisions);
+        self.seconds.observe(took.as_secs_f64());
+    }
+
+    fn decided(&self, decisions: &[(TriggerName, Outcome)]) {
+        for (trigger, outcome) in decisions {
             let labels = DecisionLabels { trigger: trigger.to_string(), outcome: outcome.as_str() };
             self.decisions.get_or_create(&labels).inc();
         }
-        self.seconds.observe(took.as_secs_f64());
     }
 
     pub(crate) fn receipt(&self, outcome: Outcome, reason: Option<Reason>) {
@@ -102,4 +136,29 @@ impl Metrics {
         let _ = encode(&mut text, &self.registry);
         text
     }
+}
+
+/// Instants rather than days left: they are true whenever they are read, and `time()` makes days of them.
+/// A signer without such a date has no line.
+fn register_dates(registry: &mut Registry, signers: &[SignerDates]) {
+    let expires = Family::<SignerLabels, Gauge>::default();
+    let rotate = Family::<SignerLabels, Gauge>::default();
+    for dates in signers {
+        let labels = SignerLabels { signer: dates.signer.to_string() };
+        for (family, date) in [(&expires, dates.expires), (&rotate, dates.rotate_after)] {
+            if let Some(date) = date {
+                family.get_or_create(&labels).set(date.seconds());
+            }
+        }
+    }
+    registry.register(
+        "signer_expires_timestamp_seconds",
+        "Until when the signer counts, Unix time; none for one that counts for ever or is revoked",
+        expires,
+    );
+    registry.register(
+        "signer_rotate_after_timestamp_seconds",
+        "When the signer's key should have been replaced, Unix time; none for a key of unknown age",
+        rotate,
+    );
 }

@@ -14,6 +14,9 @@ use serde::Deserialize;
 /// The header that only an unwrapped delivery has.
 const UNWRAPPED: &str = "x-goog-pubsub-message-id";
 
+/// The attribute in which the relay hands on Buildkite's signature header; unwrapped it is a header itself.
+const BUILDKITE_SIGNATURE: &str = "buildkite-signature";
+
 /// A request that is no delivery, with the message id when that much could be read.
 #[derive(Debug)]
 pub(crate) struct Unreadable {
@@ -50,7 +53,9 @@ fn unwrapped(headers: &HeaderMap, data: Bytes) -> Result<Receipt, Unreadable> {
     let subscription = one("x-goog-pubsub-subscription-name")?;
     let published = one("x-goog-pubsub-publish-time")?;
     let attempt = one("x-goog-pubsub-delivery-attempt")?;
-    let traceparent = one("traceparent").unwrap_or_default();
+    // One given twice proves nothing, as one that is not there.
+    let [traceparent, buildkite_signature] =
+        ["traceparent", BUILDKITE_SIGNATURE].map(|name| one(name).unwrap_or_default());
     let message_id = message_id.unwrap_or_default();
     let publish_time = publish_time(published.as_deref()).map_err(|error| error.of(&message_id))?;
     Ok(Receipt {
@@ -58,6 +63,7 @@ fn unwrapped(headers: &HeaderMap, data: Bytes) -> Result<Receipt, Unreadable> {
         subscription,
         delivery_attempt: attempt.and_then(|text| text.parse().ok()),
         traceparent,
+        buildkite_signature,
         data,
         message_id,
     })
@@ -105,13 +111,14 @@ fn wrapped(body: &[u8]) -> Result<Receipt, Unreadable> {
     let data = STANDARD.decode(data.unwrap_or_default().as_bytes()).map_err(|error| {
         Unreadable::new(Reason::PushBody, format!("`message.data` is not base64: {error}")).of(&message_id)
     })?;
-    let traceparent =
-        attributes.as_ref().and_then(|all| all.get("traceparent")).map(|text| text.clone().into_owned());
+    let attribute = |name| attributes.as_ref()?.get(name).map(|text| text.clone().into_owned());
+    let (traceparent, buildkite_signature) = (attribute("traceparent"), attribute(BUILDKITE_SIGNATURE));
     Ok(Receipt {
         publish_time,
         subscription: wrapped.subscription.map(Cow::into_owned),
         delivery_attempt: wrapped.delivery_attempt,
         traceparent,
+        buildkite_signature,
         data: data.into(),
         message_id,
     })
@@ -168,7 +175,7 @@ mod tests {
             format!(r#""publishTime":"{AT}","publish_time":"{AT}","messageId":"7","message_id":"7""#),
         ] {
             let body = format!(
-                r#"{{"subscription":"projects/p/subscriptions/s","deliveryAttempt":3,"message":{{"data":"aGVsbG8=",{times},"attributes":{{"traceparent":"00-x"}},"orderingKey":"k"}}}}"#
+                r#"{{"subscription":"projects/p/subscriptions/s","deliveryAttempt":3,"message":{{"data":"aGVsbG8=",{times},"attributes":{{"traceparent":"00-x","buildkite-signature":"timestamp=1"}},"orderingKey":"k"}}}}"#
             );
             let receipt = read(&HeaderMap::new(), Bytes::from(body)).unwrap();
 
@@ -178,6 +185,7 @@ mod tests {
             assert_eq!(receipt.subscription.as_deref(), Some("projects/p/subscriptions/s"));
             assert_eq!(receipt.delivery_attempt, Some(3));
             assert_eq!(receipt.traceparent.as_deref(), Some("00-x"));
+            assert_eq!(receipt.buildkite_signature.as_deref(), Some("timestamp=1"));
         }
     }
 
@@ -235,6 +243,17 @@ mod tests {
 
         assert_eq!(receipt.data, "{\"message\":{}}");
         assert_eq!(receipt.message_id, "7");
+    }
+
+    #[test]
+    fn a_buildkite_signature_stands_in_a_header_when_unwrapped_and_once() {
+        let mut headers = unwrapped_headers();
+        headers.insert(BUILDKITE_SIGNATURE, HeaderValue::from_static("timestamp=1"));
+        let signature = |headers: &HeaderMap| read(headers, Bytes::new()).unwrap().buildkite_signature;
+
+        assert_eq!(signature(&headers).as_deref(), Some("timestamp=1"));
+        headers.append(BUILDKITE_SIGNATURE, HeaderValue::from_static("timestamp=2"));
+        assert_eq!(signature(&headers), None);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use axum::{
 };
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use launchgate_engine::{Answer, AuthenticatedReceipt, Gate, UnreadableDelivery};
+use launchgate_engine::{AuthenticatedReceipt, Gate, NothingDecided, UnreadableDelivery};
 use launchgate_outcome::{Reason, Refusal};
 use launchgate_trust::AuthenticatedSender;
 use tokio::sync::Semaphore;
@@ -35,6 +35,9 @@ use crate::{
 
 /// Bytes of a push body that are kept. An envelope has at most 256 KiB, base64 and attributes make it more.
 const BODY_KEPT: usize = 1024 * 1024;
+
+/// The same for a webhook: the relay lets 1 MiB of body through, base64 makes it a third more.
+const WEBHOOK_KEPT: usize = 2 * 1024 * 1024;
 
 /// Bytes of a push body that are read at all, so that a large message can be answered and not only cut off
 /// (Pub/Sub would deliver it again for days). Pub/Sub's own limit is 10 MB before base64.
@@ -57,19 +60,58 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) health: Health,
     pub(crate) events: Doorkeeper,
+    pub(crate) builds: Option<Doorkeeper>,
     pub(crate) sweep: Option<Doorkeeper>,
     slots: Semaphore,
 }
 
 impl Shared {
-    pub(crate) fn new(gate: Gate, health: Health, events: Doorkeeper, sweep: Option<Doorkeeper>) -> Self {
-        Self { gate, metrics: Metrics::new(), health, events, sweep, slots: Semaphore::new(IN_FLIGHT) }
+    pub(crate) fn new(gate: Gate, health: Health, doors: Doors) -> Self {
+        let Doors { events, builds, sweep } = doors;
+        let metrics = Metrics::new(&gate.config().signer_dates());
+        Self { gate, metrics, health, events, builds, sweep, slots: Semaphore::new(IN_FLIGHT) }
+    }
+}
+
+/// Who may call which route; a route without one is not there.
+pub(crate) struct Doors {
+    pub(crate) events: Doorkeeper,
+    pub(crate) builds: Option<Doorkeeper>,
+    pub(crate) sweep: Option<Doorkeeper>,
+}
+
+/// What a push route takes in.
+#[derive(Clone, Copy)]
+enum Intake {
+    /// Events.
+    Events,
+    /// Buildkite's webhooks, as the relay publishes them.
+    Builds,
+}
+
+impl Intake {
+    fn door(self, shared: &Shared) -> Option<&Doorkeeper> {
+        match self {
+            Self::Events => Some(&shared.events),
+            Self::Builds => shared.builds.as_ref(),
+        }
+    }
+
+    /// Bytes of a body that are kept.
+    fn kept(self) -> usize {
+        match self {
+            Self::Events => BODY_KEPT,
+            Self::Builds => WEBHOOK_KEPT,
+        }
     }
 }
 
 /// The routes of role `gate`.
 pub(crate) fn gate_routes(shared: Arc<Shared>) -> Router {
     let mut router = Router::new().route("/pubsub/events", post(events));
+    if shared.builds.is_some() {
+        router = router.route("/pubsub/builds", post(builds));
+    }
     if shared.sweep.is_some() {
         router = router.route("/internal/sweep", post(sweep));
     }
@@ -82,76 +124,112 @@ pub(crate) fn gate_routes(shared: Arc<Shared>) -> Router {
 
 /// `POST /pubsub/events`.
 async fn events(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    push(shared, request, Intake::Events).await
+}
+
+/// `POST /pubsub/builds`.
+async fn builds(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    push(shared, request, Intake::Builds).await
+}
+
+async fn push(shared: Arc<Shared>, request: Request, intake: Intake) -> Response {
     let begun = Instant::now();
     let Ok(_slot) = shared.slots.try_acquire() else {
         shared.metrics.shed();
         return busy();
     };
     shared.metrics.in_flight.inc();
-    let response =
-        if let Ok(response) = tokio::time::timeout(ANSWER_TIME, deliver(&shared, request, begun)).await {
-            response
-        } else {
-            tracing::error!("a delivery took longer than {} s; its work goes on", ANSWER_TIME.as_secs());
-            shared.metrics.undecided();
-            busy()
-        };
+    let response = if let Ok(response) =
+        tokio::time::timeout(ANSWER_TIME, deliver(&shared, request, intake, begun)).await
+    {
+        response
+    } else {
+        tracing::error!("a delivery took longer than {} s; its work goes on", ANSWER_TIME.as_secs());
+        shared.metrics.undecided();
+        busy()
+    };
     shared.metrics.in_flight.dec();
     response
 }
 
-async fn deliver(shared: &Shared, request: Request, begun: Instant) -> Response {
+async fn deliver(shared: &Shared, request: Request, intake: Intake, begun: Instant) -> Response {
+    let Some(door) = intake.door(shared) else { return StatusCode::NOT_FOUND.into_response() };
     let peer = peer(&request);
     let (parts, body) = request.into_parts();
     // Who asks is settled before a byte of the body is read.
-    let sender = match shared.events.admit(&parts.headers, peer, now()).await {
+    let sender = match door.admit(&parts.headers, peer, now()).await {
         Ok(sender) => sender,
         Err(refused) => return not_admitted(shared, refused),
     };
-    let answer = match read_body(body).await {
-        Ok(body) => receive(shared, &parts.headers, body, sender).await,
+    let answered = match read_body(body, intake.kept()).await {
+        Ok(body) => receive(shared, intake, &parts.headers, body, sender, begun).await,
         Err(BodyError::Gone) => return StatusCode::BAD_REQUEST.into_response(),
         Err(BodyError::TooLarge { start, size }) => {
-            let message = format!("the request body has more than {BODY_KEPT} bytes (at least {size})");
+            let kept = intake.kept();
+            let message = format!("the request body has more than {kept} bytes (at least {size})");
             let refusal = Refusal::new(Reason::TooLarge, message);
-            refuse(shared, UnreadableDelivery { sender, message_id: None, body: start, refusal }).await
+            let unreadable = UnreadableDelivery { sender, message_id: None, body: start, refusal };
+            refuse(shared, unreadable, begun).await
         }
     };
-    match answer {
-        Ok(answer) => {
-            shared.metrics.answered(&answer, begun.elapsed());
-            StatusCode::NO_CONTENT.into_response()
-        }
+    match answered {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(response) => response,
     }
 }
 
 async fn receive(
     shared: &Shared,
+    intake: Intake,
     headers: &HeaderMap,
     body: Bytes,
     sender: AuthenticatedSender,
-) -> Result<Answer, Response> {
+    begun: Instant,
+) -> Result<(), Response> {
     let receipt = match push::read(headers, body.clone()) {
         Ok(receipt) => receipt,
         Err(push::Unreadable { message_id, refusal }) => {
-            return refuse(shared, UnreadableDelivery { sender, message_id, body, refusal }).await;
+            return refuse(shared, UnreadableDelivery { sender, message_id, body, refusal }, begun).await;
         }
     };
-    if let Err(refusal) = shared.events.expects(receipt.subscription.as_deref()) {
+    if let Some(door) = intake.door(shared)
+        && let Err(refusal) = door.expects(receipt.subscription.as_deref())
+    {
         return Err(not_admitted(shared, NotAdmitted::Refused(refusal)));
     }
     let trace = receipt.traceparent.as_deref().and_then(trace_id).or_else(|| trace_of(headers));
-    let work = shared.gate.receive(AuthenticatedReceipt::new(receipt, sender));
-    let answer = match trace {
+    let work = take(shared, intake, AuthenticatedReceipt::new(receipt, sender), begun);
+    let taken = match trace {
         Some(trace) => work.instrument(tracing::info_span!("delivery", trace)).await,
         None => work.await,
     };
-    answer.map_err(|error| undecided(shared, &error.0))
+    taken.map_err(|error| undecided(shared, &error.0))
 }
 
-async fn refuse(shared: &Shared, unreadable: UnreadableDelivery) -> Result<Answer, Response> {
-    shared.gate.refuse(unreadable).await.map_err(|error| undecided(shared, &error.0))
+/// Takes a delivery to its end and counts that.
+async fn take(
+    shared: &Shared,
+    intake: Intake,
+    receipt: AuthenticatedReceipt,
+    begun: Instant,
+) -> Result<(), NothingDecided> {
+    match intake {
+        Intake::Events => {
+            let answer = shared.gate.receive(receipt).await?;
+            shared.metrics.answered(&answer, begun.elapsed());
+        }
+        Intake::Builds => {
+            let answer = shared.gate.receive_build(receipt).await?;
+            shared.metrics.told(&answer, begun.elapsed());
+        }
+    }
+    Ok(())
+}
+
+async fn refuse(shared: &Shared, unreadable: UnreadableDelivery, begun: Instant) -> Result<(), Response> {
+    let answer = shared.gate.refuse(unreadable).await.map_err(|error| undecided(shared, &error.0))?;
+    shared.metrics.answered(&answer, begun.elapsed());
+    Ok(())
 }
 
 /// `POST /internal/sweep`: answers what was done.
@@ -216,11 +294,11 @@ enum BodyError {
     TooLarge { start: Bytes, size: usize },
 }
 
-async fn read_body(body: Body) -> Result<Bytes, BodyError> {
-    tokio::time::timeout(BODY_TIME, collect(body)).await.unwrap_or(Err(BodyError::Gone))
+async fn read_body(body: Body, kept: usize) -> Result<Bytes, BodyError> {
+    tokio::time::timeout(BODY_TIME, collect(body, kept)).await.unwrap_or(Err(BodyError::Gone))
 }
 
-async fn collect(mut body: Body) -> Result<Bytes, BodyError> {
+async fn collect(mut body: Body, most: usize) -> Result<Bytes, BodyError> {
     let mut kept: Option<Bytes> = None;
     let mut more = BytesMut::new();
     let mut size = 0;
@@ -230,7 +308,7 @@ async fn collect(mut body: Body) -> Result<Bytes, BodyError> {
         if size > BODY_READ {
             break;
         }
-        if size <= BODY_KEPT {
+        if size <= most {
             // Most bodies arrive in one piece: it is kept without a copy.
             match kept.take() {
                 None if more.is_empty() => kept = Some(data),
@@ -242,7 +320,7 @@ async fn collect(mut body: Body) -> Result<Bytes, BodyError> {
         }
     }
     let whole = kept.unwrap_or_else(|| more.freeze());
-    if size > BODY_KEPT { Err(BodyError::TooLarge { start: whole, size }) } else { Ok(whole) }
+    if size > most { Err(BodyError::TooLarge { start: whole, size }) } else { Ok(whole) }
 }
 
 fn peer(request: &Request) -> Option<IpAddr> {

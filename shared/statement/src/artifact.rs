@@ -77,10 +77,10 @@ impl Artifact {
 /// Registries fetch what the uri says while triggers and labels read the digest set: if the two could
 /// differ, what was matched would not be what is run.
 fn other_digest(uri: &str, digest: Sha256) -> Option<&str> {
-    const ALGORITHM: &str = "sha256";
-    let lower = uri.to_ascii_lowercase();
+    const ALGORITHM: &[u8] = b"sha256";
     let hex = digest.to_hex();
-    lower.match_indices(ALGORITHM).find_map(|(at, _)| {
+    let windows = uri.as_bytes().windows(ALGORITHM.len()).enumerate();
+    windows.filter(|(_, window)| window.eq_ignore_ascii_case(ALGORITHM)).find_map(|(at, _)| {
         let rest = &uri[at + ALGORITHM.len()..];
         let value = rest.strip_prefix(':').or_else(|| {
             let escaped = rest.get(..3).filter(|escaped| escaped.eq_ignore_ascii_case("%3a"));

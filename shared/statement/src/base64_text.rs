@@ -7,12 +7,12 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 
 /// Decodes `text`; the error says what is wrong with it, not where the text came from.
 pub(crate) fn decode(text: &str) -> Result<Vec<u8>, String> {
-    let url_safe = text.bytes().any(|byte| matches!(byte, b'-' | b'_'));
     // Both engines ask for canonical padding and zero trailing bits; the other alphabet's characters are
     // plain errors to each, which is what refuses a mixture.
-    let (engine, other): (_, &[u8]) = if url_safe { (&URL_SAFE, b"+/") } else { (&STANDARD, b"-_") };
-    engine.decode(text).map_err(|error| {
-        if text.bytes().any(|byte| other.contains(&byte)) {
+    let decoded = STANDARD.decode(text).or_else(|error| URL_SAFE.decode(text).map_err(|_| error));
+    decoded.map_err(|error| {
+        let has = |alphabet: [char; 2]| text.contains(alphabet);
+        if has(['+', '/']) && has(['-', '_']) {
             "both base64 alphabets in one text".to_owned()
         } else if text.bytes().any(|byte| byte.is_ascii_whitespace()) {
             "whitespace in base64".to_owned()

@@ -145,7 +145,6 @@ fn agree_with_invocation(metadata: &Members<'_, '_>, build: &mut Build) -> Resul
 /// are those of the build's repository, or a lone one.
 fn agree_with_sources(definition: &Members<'_, '_>, build: &Build) -> Result<(), StatementError> {
     let dependencies = definition.list("resolvedDependencies")?;
-    let repository = build.repository.as_deref().and_then(repository_name);
     let mut sources = Vec::new();
     for (index, dependency) in dependencies.iter().enumerate() {
         let place = format!("resolvedDependencies[{index}]");
@@ -157,15 +156,19 @@ fn agree_with_sources(definition: &Members<'_, '_>, build: &Build) -> Result<(),
         let digest = dependency.optional_object("digest")?;
         let Some(digest) = digest else { continue };
         if let Some(commit) = digest.optional_text("gitCommit")? {
-            let of = uri.map(without_ref).and_then(repository_name);
-            sources.push((of, commit));
+            sources.push((uri, commit));
         }
     }
     let Some(claimed) = build.commit.as_deref().filter(|commit| is_commit_id(commit)) else { return Ok(()) };
     let lone = sources.len() == 1;
-    for (of, commit) in sources {
-        let same_repository = of.is_none() || repository.is_none() || of == repository;
-        if (lone || same_repository) && is_commit_id(commit) && !commit.eq_ignore_ascii_case(claimed) {
+    let of_the_build = |uri: Option<&str>| {
+        let of = uri.map(without_ref).and_then(repository_name);
+        let repository = build.repository.as_deref().and_then(repository_name);
+        of.is_none() || repository.is_none() || of == repository
+    };
+    for (uri, commit) in sources {
+        let differs = is_commit_id(commit) && !commit.eq_ignore_ascii_case(claimed);
+        if differs && (lone || of_the_build(uri)) {
             return Err(contradiction(
                 "resolvedDependencies.digest.gitCommit",
                 commit,

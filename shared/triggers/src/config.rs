@@ -30,6 +30,8 @@ pub struct Config {
     pub(crate) signer_sets: Vec<Vec<SignerId>>,
     /// Where each signer's id stands.
     pub(crate) signer_places: Vec<(SignerId, Option<Place>)>,
+    /// `rotateAfter` of each signer that gives it, in microseconds.
+    pub(crate) rotations: Vec<(SignerId, i64)>,
 }
 
 /// `service`.
@@ -59,6 +61,8 @@ pub struct Vertex {
 pub struct Ingress {
     /// `POST /pubsub/events`.
     pub events: Option<Route>,
+    /// `POST /pubsub/builds`.
+    pub builds: Option<Route>,
     /// `POST /internal/sweep`.
     pub sweep: Option<Route>,
 }

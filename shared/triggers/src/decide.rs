@@ -4,14 +4,16 @@ use std::cell::OnceCell;
 
 use launchgate_outcome::{Check, CheckStatus, Reason, Refusal};
 use launchgate_statement::{Artifact, FactName, Timestamp};
-use launchgate_trust::{VerifiedEvent, VouchedFacts};
+use launchgate_trust::{BUILD_FACTS, BuildFacts, VerifiedEvent, VouchedFacts};
 
 use crate::{
-    Config, Decision, Decisions, LaunchId, LaunchPlan, Mode, Trigger, Unmatched, Verdict, launch_id,
+    Config, Decision, Decisions, LaunchId, LaunchPlan, Mode, Trigger, Unmatched, Verdict,
+    build_word::{BuildReads, BuildWord, awaiting, is_left_to_buildkite},
+    launch_id,
     launch_template::Asker,
     lazy_scope::LazyScope,
     matching::Matched,
-    requirements::{Evidence, Requirements},
+    requirements::{Evidence, Met, Requirements},
 };
 
 /// Near misses kept for a subject that nothing matches.
@@ -19,11 +21,13 @@ const NEAREST: usize = 3;
 
 /// How to decide.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct DecideOptions {
+pub struct DecideOptions<'f> {
     /// The replay ordinal of the launch ids.
     pub ordinal: u32,
     /// A replay: `maxAge` was met at first receipt and is not asked again.
     pub max_age_met: bool,
+    /// What Buildkite itself says of builds, the newest first; facts of other builds do not count.
+    pub build_facts: &'f [BuildFacts],
 }
 
 /// Matches every subject against every trigger, checks the requirements of those that match, and plans.
@@ -32,10 +36,11 @@ pub fn decide(
     config: &Config,
     event: &VerifiedEvent,
     published: Timestamp,
-    options: DecideOptions,
+    options: DecideOptions<'_>,
 ) -> Decisions {
     let facts = config.signer_sets.iter().map(|_| OnceCell::new()).collect();
-    let judge = Judge { config, event, published, options, facts };
+    let joined = config.signer_sets.iter().map(|_| OnceCell::new()).collect();
+    let judge = Judge { config, event, published, options, facts, joined };
     let mut decisions = Decisions::default();
     let mut candidates = Vec::new();
     for artifact in &event.statement().artifacts {
@@ -56,9 +61,11 @@ struct Judge<'a> {
     config: &'a Config,
     event: &'a VerifiedEvent,
     published: Timestamp,
-    options: DecideOptions,
+    options: DecideOptions<'a>,
     /// What each distinct `anyOf` list proves of the event.
     facts: Vec<OnceCell<VouchedFacts>>,
+    /// The same together with Buildkite's own word, for triggers that need it.
+    joined: Vec<OnceCell<VouchedFacts>>,
 }
 
 impl Judge<'_> {
@@ -67,33 +74,33 @@ impl Judge<'_> {
         if trigger.matching.ruled_out(&self.event.statement().build) {
             return None;
         }
-        let matched = self.clauses(trigger, artifact);
+        let proof = self.proof(trigger);
+        let matched = self.clauses(trigger, &proof, artifact);
         if matched.failed() > 0 {
             return None;
         }
-        let facts = self.facts(trigger);
-        let scope = LazyScope::new(self.event, artifact, facts);
+        let scope = LazyScope::new(self.event, artifact, proof.facts);
         let mut checks = matched.rungs;
-        let refusal = match self.when(trigger, matched.unvouched, &scope, &mut checks) {
+        let refusal = match self.when(trigger, &proof, matched.unvouched, &scope, &mut checks) {
             WhenSays::No => return None,
             WhenSays::Refused(refusal) => Some(refusal),
             WhenSays::Yes => None,
         };
-        Some(Candidate { trigger, artifact, facts, scope, checks, refusal })
+        Some(Candidate { trigger, artifact, proof, scope, checks, refusal })
     }
 
     fn decide(&self, candidate: Candidate) -> Decision {
-        let Candidate { trigger, artifact, facts, scope, mut checks, refusal } = candidate;
+        let Candidate { trigger, artifact, proof, scope, mut checks, refusal } = candidate;
         let ordinal = self.options.ordinal;
         let launch_id =
             launch_id(self.event.digest(), &artifact.name, artifact.sha256, &trigger.name, ordinal);
         let verdict = match refusal {
             Some(refusal) => {
-                trigger.require.not_reached(&mut checks);
+                trigger.require.not_reached(&proof.word, &mut checks);
                 not_planned(&mut checks);
                 Verdict::Refused(refusal)
             }
-            None => self.verdict(trigger, facts, &scope, &launch_id, &mut checks),
+            None => self.verdict(trigger, &proof, &scope, &launch_id, &mut checks),
         };
         Decision {
             subject: artifact.name.clone(),
@@ -103,29 +110,46 @@ impl Judge<'_> {
             launch_id,
             verdict,
             checks,
-            signers: facts.signers().to_vec(),
+            signers: proof.facts.signers().to_vec(),
         }
     }
 
-    fn facts(&self, trigger: &Trigger) -> &VouchedFacts {
+    /// What the trigger's permitted signers prove of the event, together with Buildkite's own word where the
+    /// trigger needs that.
+    fn proof(&self, trigger: &Trigger) -> Proof<'_> {
         let set = trigger.require.signer_set;
-        self.facts[set].get_or_init(|| self.event.facts(&self.config.signer_sets[set]))
+        let facts = self.facts[set].get_or_init(|| self.event.facts(&self.config.signer_sets[set]));
+        let word = BuildWord::look(
+            &trigger.reads,
+            trigger.require.asks_buildkite(),
+            self.config.ingress.builds.is_some(),
+            facts,
+            &self.config.signers,
+            self.options.build_facts,
+        );
+        let BuildWord::Said { facts: said, .. } = word else { return Proof { facts, word } };
+        let joined = self.joined[set].get_or_init(|| {
+            let mut joined = facts.clone();
+            joined.add_build_facts(said);
+            joined
+        });
+        Proof { facts: joined, word }
     }
 
-    fn clauses(&self, trigger: &Trigger, artifact: &Artifact) -> Matched {
-        trigger.matching.clauses(self.facts(trigger), &self.event.statement().build, artifact)
+    fn clauses(&self, trigger: &Trigger, proof: &Proof, artifact: &Artifact) -> Matched {
+        trigger.matching.clauses(proof.facts, &self.event.statement().build, artifact)
     }
 
     /// `match.when`. What cannot be evaluated does not launch, and says so.
     fn when(
         &self,
         trigger: &Trigger,
+        proof: &Proof,
         unvouched: Option<FactName>,
         scope: &LazyScope,
         checks: &mut Vec<Check>,
     ) -> WhenSays {
-        let facts = self.facts(trigger);
-        if !Requirements::permits(facts) {
+        if !Requirements::permits(proof.facts) {
             // No permitted signer: nothing is vouched, so `when` has nothing to read. The requirement on
             // signers is the one that says why.
             if let Some(when) = &trigger.matching.when {
@@ -134,9 +158,21 @@ impl Judge<'_> {
             }
             return WhenSays::Yes;
         }
+        if self.is_wanting(trigger, proof, unvouched) {
+            // Buildkite's own word decides; the requirements say that it is waited for, or is another.
+            if let Some(when) = &trigger.matching.when {
+                checks.push(awaiting("when", when.source.clone()));
+            }
+            return WhenSays::Yes;
+        }
         if let Some(fact) = unvouched {
             checks.extend(trigger.matching.when_not_reached());
             let name = fact.as_str();
+            let clause = format!("match.{name}");
+            if let Some(rung) = checks.iter_mut().find(|rung| rung.name == clause) {
+                // It held, but by a claim alone: that is what refuses.
+                rung.status = CheckStatus::Failed;
+            }
             let message = format!(
                 "match.{name} holds by the job's own word only; no permitted signer proves build.{name}"
             );
@@ -157,23 +193,43 @@ impl Judge<'_> {
         }
     }
 
+    /// Whether a clause or `when` rests on what only Buildkite can prove, and its word is not at hand.
+    fn is_wanting(&self, trigger: &Trigger, proof: &Proof, unvouched: Option<FactName>) -> bool {
+        let left = |fact: FactName| is_left_to_buildkite(fact, proof.facts, &self.config.signers);
+        let read = || {
+            let when = trigger.matching.when.as_ref();
+            when.is_some_and(|when| BuildReads::of_expression(&when.expression).facts.into_iter().any(left))
+        };
+        proof.word.is_wanting() && (unvouched.is_some_and(|fact| BUILD_FACTS.contains(&fact)) || read())
+    }
+
     fn verdict(
         &self,
         trigger: &Trigger,
-        facts: &VouchedFacts,
+        proof: &Proof,
         scope: &LazyScope,
         launch_id: &LaunchId,
         checks: &mut Vec<Check>,
     ) -> Verdict {
         let evidence = Evidence {
-            facts,
+            facts: proof.facts,
+            word: proof.word,
+            signers: &self.config.signers,
             claimed: &self.event.statement().build,
             published: self.published,
             max_age_met: self.options.max_age_met,
         };
-        if let Err(refusal) = trigger.require.check(&evidence, checks) {
-            not_planned(checks);
-            return Verdict::Refused(refusal);
+        match trigger.require.check(&evidence, checks) {
+            Met::All => {}
+            Met::Awaiting(refusal) => {
+                checks.push(Check::not_reached("parameters"));
+                checks.push(Check::not_reached("plan"));
+                return Verdict::Wait { refusal, seconds: trigger.wait_for_build };
+            }
+            Met::Denied(refusal) => {
+                not_planned(checks);
+                return Verdict::Refused(refusal);
+            }
         }
         // After the requirements: a replay of a paused decision does not ask for the age again, so an old
         // event must not become young by having been paused.
@@ -213,15 +269,15 @@ impl Judge<'_> {
     /// The triggers that came closest, fewest failed clauses first.
     fn unmatched(&self, artifact: &Artifact) -> Unmatched {
         let misses = self.config.triggers.iter().map(|trigger| {
-            let matched = self.clauses(trigger, artifact);
+            let proof = self.proof(trigger);
+            let matched = self.clauses(trigger, &proof, artifact);
             let failed = matched.failed();
             let mut rungs = matched.rungs;
             if failed > 0 {
                 rungs.extend(trigger.matching.when_not_reached());
             } else {
-                let facts = self.facts(trigger);
-                let scope = LazyScope::new(self.event, artifact, facts);
-                self.when(trigger, matched.unvouched, &scope, &mut rungs);
+                let scope = LazyScope::new(self.event, artifact, proof.facts);
+                self.when(trigger, &proof, matched.unvouched, &scope, &mut rungs);
             }
             // With every clause passed it was `when` that said no.
             (failed.max(1), trigger, rungs)
@@ -238,11 +294,17 @@ impl Judge<'_> {
 struct Candidate<'a> {
     trigger: &'a Trigger,
     artifact: &'a Artifact,
-    facts: &'a VouchedFacts,
+    proof: Proof<'a>,
     scope: LazyScope<'a>,
     checks: Vec<Check>,
     /// Why it ended already.
     refusal: Option<Refusal>,
+}
+
+/// What is proven of the event for one trigger.
+struct Proof<'a> {
+    facts: &'a VouchedFacts,
+    word: BuildWord<'a>,
 }
 
 enum WhenSays {

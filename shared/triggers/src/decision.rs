@@ -37,6 +37,14 @@ pub enum Verdict {
     Observe(Box<LaunchPlan>),
     /// The trigger is paused.
     Paused,
+    /// `waiting_build`: nothing is denied yet, and Buildkite's own word decides. To be decided again when it
+    /// comes, and to end when it has not come in time.
+    Wait {
+        /// What is waited for.
+        refusal: Refusal,
+        /// For how long, from when the decision is recorded: `waitFor.build`.
+        seconds: u64,
+    },
     /// `denied_policy` or `invalid_parameters`.
     Refused(Refusal),
 }
@@ -48,14 +56,14 @@ impl Verdict {
             Self::Launch(_) => Outcome::Launched,
             Self::Observe(_) => Outcome::Observed,
             Self::Paused => Outcome::SkippedPaused,
-            Self::Refused(refusal) => refusal.outcome,
+            Self::Wait { refusal, .. } | Self::Refused(refusal) => refusal.outcome,
         }
     }
 
     /// Its reason, when it has one.
     pub fn reason(&self) -> Option<Reason> {
         match self {
-            Self::Refused(refusal) => Some(refusal.reason),
+            Self::Wait { refusal, .. } | Self::Refused(refusal) => Some(refusal.reason),
             Self::Launch(_) | Self::Observe(_) | Self::Paused => None,
         }
     }
@@ -64,7 +72,7 @@ impl Verdict {
     pub fn plan(&self) -> Option<&LaunchPlan> {
         match self {
             Self::Launch(plan) | Self::Observe(plan) => Some(plan),
-            Self::Paused | Self::Refused(_) => None,
+            Self::Paused | Self::Wait { .. } | Self::Refused(_) => None,
         }
     }
 }

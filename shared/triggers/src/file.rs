@@ -19,6 +19,7 @@ mod source;
 mod trigger;
 mod variables;
 mod vertex;
+mod wait_for;
 
 use launchgate_statement::Sha256;
 
@@ -46,6 +47,7 @@ pub(crate) const SECTIONS: &[(&str, &[&str])] = &[
     ("buildkiteOidc", signers::OIDC_KEYS),
     ("sigstore", signers::SIGSTORE_KEYS),
     ("a trigger", trigger::KEYS),
+    ("waitFor", wait_for::KEYS),
     ("match", match_section::KEYS),
     ("require", require::KEYS),
     ("require.signers", require::SIGNERS_KEYS),
@@ -108,11 +110,17 @@ fn read(text: &str, files: &dyn Files, overrides: &Overrides, findings: &mut Fin
     let around = signers::Around { audience, files };
     let signers = signers.map(|member| signers::read(member, &around, findings)).unwrap_or_default();
     let triggers = file.need("triggers", "list at least one trigger", findings);
-    let context = trigger::Context { vertex: vertex.as_ref(), signers: &signers, files };
+    let builds = file.get("ingress").and_then(|member| member.value.get("builds"));
+    if let Some(builds) = builds {
+        webhook_secret(builds, &file, findings);
+    }
+    let takes_builds = builds.is_some();
+    let context = trigger::Context { vertex: vertex.as_ref(), signers: &signers, files, takes_builds };
     let triggers = triggers.map(|member| trigger::read_all(member, &context, findings)).unwrap_or_default();
 
     let (triggers, signer_sets) = triggers;
     let signer_places = signers.places(findings);
+    let rotations = signers.rotations();
     Some(Config {
         digest: Sha256::of(text.as_bytes()),
         service: service?,
@@ -125,7 +133,20 @@ fn read(text: &str, files: &dyn Files, overrides: &Overrides, findings: &mut Fin
         triggers,
         signer_sets,
         signer_places,
+        rotations,
     })
+}
+
+/// Webhooks are believed by their HMAC alone, so a way in for them needs the secret and the organization.
+fn webhook_secret(builds: &Node, file: &Section, findings: &mut Findings) {
+    let given = file.get("buildkite").map(|member| member.value.get("webhookSecretEnv").is_some());
+    if given != Some(true) {
+        let message =
+            "`ingress.builds` takes in Buildkite's webhooks, and nothing says how they are believed";
+        let fix = "add `buildkite: { organization: …, webhookSecretEnv: BUILDKITE_WEBHOOK_SECRET }`: the variable \
+                   that holds the webhook's secret, never the secret itself";
+        findings.error("no-webhook-secret", &builds.at, message).fix(fix);
+    }
 }
 
 fn api_version(file: &Section, findings: &mut Findings) {

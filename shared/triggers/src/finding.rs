@@ -49,6 +49,11 @@ impl Finding {
         Self { code, severity, message: message.into(), place: None, fix: None }
     }
 
+    /// A file that could not even be read.
+    pub fn unreadable(message: impl Into<String>) -> Self {
+        Self::new("unreadable", Severity::Error, message)
+    }
+
     /// Adds what to do.
     pub(crate) fn fix(&mut self, text: impl Into<String>) {
         self.fix = Some(text.into());

@@ -7,6 +7,7 @@
 //! Does not: read files (a `Files` is handed in), clocks, environment or network; launch anything.
 
 mod body;
+mod build_word;
 mod config;
 mod decide;
 mod decision;
@@ -24,8 +25,8 @@ mod matching;
 mod overrides;
 mod plan;
 mod pyyaml;
-mod repository;
 mod requirements;
+mod rotation;
 mod schema;
 mod scope;
 mod template;
@@ -40,6 +41,7 @@ pub use launch_id::{LaunchId, launch_id};
 pub use lint::lint;
 pub use overrides::Overrides;
 pub use plan::{LaunchKind, LaunchPlan, Request};
+pub use rotation::{RotationNotice, SignerDates};
 pub use schema::json_schema;
 pub use template::{InputKind, Template, TemplateError, TemplateInput};
 pub use trigger::{Mode, Trigger, TriggerName};

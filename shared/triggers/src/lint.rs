@@ -1,20 +1,20 @@
 //! Warnings that need a clock or a second look at a sound file.
 
 use launchgate_statement::Timestamp;
-use launchgate_trust::Signer;
+use launchgate_trust::{Signer, SignerId};
 
-use crate::{Config, Finding, Mode, Severity, Trigger};
+use crate::{Config, Finding, Mode, Place, Severity, Trigger};
 
-/// How long before a key's end people are told: time for a review and a deploy.
-const NOTICE_DAYS: i64 = 30;
-
-const DAY_MICROS: i64 = 86_400_000_000;
-
-/// What to look at in a sound file: keys that are over or about to expire (30 days), triggers that match
-/// the same builds or that no signer can reach, default service accounts, images by tag, branch triggers without `sources`.
+/// What to look at in a sound file: signers that are over or about to end (30 days), keys older than their
+/// `rotateAfter`, triggers that match the same builds or that no signer can reach, default service accounts, images by tag, branch triggers without `sources`.
 pub fn lint(config: &Config, now: Timestamp) -> Vec<Finding> {
-    let mut findings: Vec<Finding> =
-        config.signers.iter().filter_map(|signer| expiry(config, signer, now)).collect();
+    let mut findings: Vec<Finding> = config
+        .rotation_notices(now)
+        .iter()
+        .map(|notice| {
+            warning(notice.code, place_of(config, &notice.signer), notice.message.clone(), notice.fix)
+        })
+        .collect();
     for (index, trigger) in config.triggers.iter().enumerate() {
         findings.extend(same_match(&config.triggers[..index], trigger));
         findings.extend(signers_at_an_end(config, trigger, now));
@@ -26,38 +26,15 @@ pub fn lint(config: &Config, now: Timestamp) -> Vec<Finding> {
     findings
 }
 
-fn warning(code: &'static str, place: Option<&crate::Place>, message: String, fix: &str) -> Finding {
+fn warning(code: &'static str, place: Option<&Place>, message: String, fix: &str) -> Finding {
     let mut finding = Finding::new(code, Severity::Warning, message);
     finding.place = place.cloned();
     finding.fix(fix);
     finding
 }
 
-fn expiry(config: &Config, signer: &Signer, now: Timestamp) -> Option<Finding> {
-    let place =
-        config.signer_places.iter().find(|(id, _)| *id == signer.id).and_then(|(_, place)| place.as_ref());
-    let end = signer.not_after?;
-    let id = &signer.id;
-    let fix = "add the next key beside it and sign with that before this one ends";
-    let left = end.micros_since(now);
-    if signer.revoked || left > NOTICE_DAYS * DAY_MICROS {
-        return None;
-    }
-    if left <= 0 {
-        return Some(warning(
-            "key-expired",
-            place,
-            format!("the signer `{id}` counts no longer since {end}"),
-            fix,
-        ));
-    }
-    let days = left / DAY_MICROS;
-    Some(warning(
-        "key-expiring",
-        place,
-        format!("the signer `{id}` counts until {end}, {days} days from now"),
-        fix,
-    ))
+fn place_of<'c>(config: &'c Config, signer: &SignerId) -> Option<&'c Place> {
+    config.signer_places.iter().find(|(id, _)| id == signer).and_then(|(_, place)| place.as_ref())
 }
 
 /// A trigger whose permitted signers are all over matches builds and denies every one.

@@ -1,10 +1,12 @@
-//! What a matching trigger asks for: signers, sources, repository, age.
+//! What a matching trigger asks for: signers, Buildkite's own word, sources, repository, age.
 
-use launchgate_outcome::{Check, Reason, Refusal};
+mod build;
+
+use launchgate_outcome::{Check, Outcome, Reason, Refusal};
 use launchgate_statement::{Build, FactName, Timestamp};
-use launchgate_trust::{SignerId, VouchedFacts};
+use launchgate_trust::{Repository, SignerId, Signers, VouchedFacts};
 
-use crate::repository::Repository;
+use crate::build_word::{BuildWord, awaiting, is_left_to_buildkite};
 
 /// Seconds that the clock of a build agent may be ahead of Pub/Sub's. An event from further ahead would pass
 /// `maxAge` for as long as it likes.
@@ -23,13 +25,40 @@ pub(crate) struct Requirements {
     pub(crate) sources: Option<Vec<&'static str>>,
     /// `repository`, when given.
     pub(crate) repository: Option<Repository>,
+    /// `pullRequest`.
+    pub(crate) pull_request: PullRequestRule,
+    /// `build: passed`.
+    pub(crate) build_passed: bool,
     /// `maxAge` in seconds.
     pub(crate) max_age_seconds: u64,
+}
+
+/// `require.pullRequest`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PullRequestRule {
+    /// Builds of no pull request.
+    None,
+    /// Also those whose branch lies in the pipeline's own repository.
+    SameRepository,
+    /// All.
+    Any,
+}
+
+/// What the requirements came to.
+pub(crate) enum Met {
+    /// Every one is met.
+    All,
+    /// None is failed, and Buildkite's own word decides the rest.
+    Awaiting(Refusal),
+    /// One is failed.
+    Denied(Refusal),
 }
 
 /// What is looked at.
 pub(crate) struct Evidence<'a> {
     pub(crate) facts: &'a VouchedFacts,
+    pub(crate) word: BuildWord<'a>,
+    pub(crate) signers: &'a Signers,
     pub(crate) claimed: &'a Build,
     pub(crate) published: Timestamp,
     pub(crate) max_age_met: bool,
@@ -41,39 +70,57 @@ impl Requirements {
         !facts.signers().is_empty()
     }
 
-    /// Walks the requirements in the ladder's order; after the first failure the rest is not reached.
-    pub(crate) fn check(&self, evidence: &Evidence, rungs: &mut Vec<Check>) -> Result<(), Refusal> {
-        let mut refusal = None;
-        let walk: [(bool, &'static str, RungOf); 4] = [
+    /// Whether Buildkite's own word is asked for whoever signed.
+    pub(crate) fn asks_buildkite(&self) -> bool {
+        self.build_passed || self.pull_request != PullRequestRule::Any
+    }
+
+    /// The requirements that are asked, in the ladder's order.
+    fn walk(&self, word: &BuildWord) -> impl Iterator<Item = (&'static str, RungOf)> + use<> {
+        let asks = !matches!(word, BuildWord::NotAsked);
+        let walk: [(bool, &'static str, RungOf); 8] = [
             (true, "require.signers", Self::signers),
             (self.sources.is_some(), "require.sources", Self::sources),
             (self.repository.is_some(), "require.repository", Self::repository),
             (true, "require.maxAge", Self::max_age),
+            (asks, "buildFacts", build::facts),
+            (word.asks_for_forks(), "forkBuilds", build::forks),
+            (self.pull_request != PullRequestRule::Any, "require.pullRequest", build::pull_request),
+            (self.build_passed, "require.build", build::passed),
         ];
-        for (_, name, rung_of) in walk.into_iter().filter(|(asked, ..)| *asked) {
-            if refusal.is_some() {
+        walk.into_iter().filter(|(asked, ..)| *asked).map(|(_, name, rung_of)| (name, rung_of))
+    }
+
+    /// Walks the requirements in the ladder's order; after the first failure the rest is not reached. What
+    /// waits for Buildkite's word holds nothing up: a denial that needs no waiting comes at once.
+    pub(crate) fn check(&self, evidence: &Evidence, rungs: &mut Vec<Check>) -> Met {
+        let (mut denied, mut awaited) = (None, None);
+        for (name, rung_of) in self.walk(&evidence.word) {
+            if denied.is_some() {
                 rungs.push(Check::not_reached(name));
                 continue;
             }
-            let (rung, failed) = rung_of(self, evidence);
-            if let Some((reason, message)) = failed {
-                refusal = Some(Refusal::new(reason, message));
+            let (rung, stopped) = rung_of(self, evidence);
+            if let Some((reason, message)) = stopped {
+                let refusal = Refusal::new(reason, message);
+                if refusal.outcome == Outcome::WaitingBuild {
+                    awaited = awaited.or(Some(refusal));
+                } else {
+                    denied = Some(refusal);
+                }
             }
             rungs.push(rung);
         }
-        refusal.map_or(Ok(()), Err)
+        match (denied, awaited) {
+            (Some(refusal), _) => Met::Denied(refusal),
+            (None, Some(refusal)) => Met::Awaiting(refusal),
+            (None, None) => Met::All,
+        }
     }
 
     /// The rungs of a decision that ended before its requirements.
-    pub(crate) fn not_reached(&self, rungs: &mut Vec<Check>) {
-        rungs.push(Check::not_reached("require.signers"));
-        if self.sources.is_some() {
-            rungs.push(Check::not_reached("require.sources"));
-        }
-        if self.repository.is_some() {
-            rungs.push(Check::not_reached("require.repository"));
-        }
-        rungs.push(Check::not_reached("require.maxAge"));
+    pub(crate) fn not_reached(&self, word: &BuildWord, rungs: &mut Vec<Check>) {
+        rungs.extend(self.walk(word).map(|(name, _)| Check::not_reached(name)));
     }
 
     fn signers(&self, evidence: &Evidence) -> Rung {
@@ -163,7 +210,7 @@ impl Requirements {
     }
 }
 
-/// A rung and, when it failed, why.
+/// A rung and, when it failed or waits, why.
 type Rung = (Check, Option<(Reason, String)>);
 type RungOf = fn(&Requirements, &Evidence) -> Rung;
 
@@ -178,6 +225,10 @@ struct FactRule {
 impl FactRule {
     fn check(self, evidence: &Evidence, fits: impl Fn(&str) -> bool) -> Rung {
         let Some(found) = evidence.facts.build().fact(self.fact) else {
+            let left = is_left_to_buildkite(self.fact, evidence.facts, evidence.signers);
+            if left && evidence.word.is_wanting() {
+                return (awaiting(self.rung, self.expected), None);
+            }
             let claimed = evidence.claimed.fact(self.fact);
             let (reason, actual) = match claimed {
                 Some(claimed) => (Reason::FactNotVouched, format!("{claimed} (only claimed)")),

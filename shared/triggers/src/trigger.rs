@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Finding, Place, launch_template::LaunchTemplate, matching::Match, requirements::Requirements};
+use crate::{
+    Finding, Place, build_word::BuildReads, launch_template::LaunchTemplate, matching::Match,
+    requirements::Requirements,
+};
 
 /// `[a-z]([a-z0-9-]{0,61}[a-z0-9])?`
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -68,6 +71,10 @@ pub struct Trigger {
     pub(crate) matching: Match,
     pub(crate) require: Requirements,
     pub(crate) launch: LaunchTemplate,
+    /// What it reads of the build, for knowing whether Buildkite's own word is needed.
+    pub(crate) reads: BuildReads,
+    /// `waitFor.build` in seconds.
+    pub(crate) wait_for_build: u64,
     /// The `match` block as JSON, for telling two triggers that match the same.
     pub(crate) match_text: String,
     /// Warnings about it that `lint` shows.

@@ -42,6 +42,18 @@ pub struct BuildkiteOidc {
     pub cluster: Option<String>,
     /// Queue key.
     pub queue: Option<String>,
+    /// Whether the pipelines it speaks for build forks under the forks' own branch names.
+    pub fork_builds: ForkBuilds,
+}
+
+/// Whether pipelines build pull requests of third-party forks under the branch names that the forks chose.
+/// A fork can name its branch `main`, and no token says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForkBuilds {
+    /// No third-party fork is built, or its branch gets a prefix: the branch in a token can be believed.
+    Disabled,
+    /// Forks are built: branch and tag count only beside build facts that show no pull request from a fork.
+    Enabled,
 }
 
 /// What a verified token proved, kept with the event: enough to count it again without asking Buildkite.

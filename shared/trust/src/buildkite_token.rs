@@ -7,7 +7,7 @@ use launchgate_outcome::{Reason, Refusal};
 use serde_json::{Map, Value};
 
 use crate::jwt::{self, JwtError, VerifiedJwt};
-use crate::{Jwk, Jwks};
+use crate::{Jwk, Jwks, JwtAlgorithm};
 
 /// A token that Buildkite's key `jwk` signed.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ impl BuildkiteToken {
     /// Reads a signature; `None` when it has not even the form of a token.
     pub(crate) fn read(signature: &[u8], keys: &Jwks) -> Option<Result<Self, NoToken>> {
         let token = text(signature)?;
-        Some(match jwt::verify(token, keys) {
+        Some(match jwt::verify(token, JwtAlgorithm::Rs256, keys) {
             Ok(VerifiedJwt { kid, claims }) => {
                 let jwk = keys.jwk(&kid).expect("the key that verified is in the set");
                 Ok(Self { claims, jwk })

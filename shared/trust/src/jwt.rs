@@ -1,6 +1,7 @@
-//! Compact RS256 JSON Web Tokens, read as narrowly as their issuers write them.
+//! Compact JSON Web Tokens, read as narrowly as their issuers write them: one verifier for all of them.
 //!
-//! Promises: the algorithm is pinned to RS256; `jku`, `x5u`, `x5c`, `jwk` and `crit` are refused, never
+//! Promises: the caller pins the algorithm, the token only repeats it, and only keys of that algorithm are
+//! tried; `jku`, `x5u`, `x5c`, `jwk` and `crit` are refused, never
 //! followed; sizes are bounded; a member that stands twice is refused; claims are read only after the
 //! signature held. Does not: judge any claim.
 
@@ -9,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use launchgate_statement::parse_object;
 use serde_json::{Map, Value};
 
-use crate::Jwks;
+use crate::{Jwks, JwtAlgorithm};
 
 /// Bytes a token may have. Google's has about 900, Buildkite's below 2,000.
 pub(crate) const MAX_BYTES: usize = 8 * 1024;
@@ -37,8 +38,8 @@ pub(crate) struct VerifiedJwt {
     pub(crate) claims: Map<String, Value>,
 }
 
-/// The claims of `token`, whose signature some key of `keys` made.
-pub(crate) fn verify(token: &str, keys: &Jwks) -> Result<VerifiedJwt, JwtError> {
+/// The claims of `token`, whose signature some key of `keys` made with this algorithm.
+pub(crate) fn verify(token: &str, algorithm: JwtAlgorithm, keys: &Jwks) -> Result<VerifiedJwt, JwtError> {
     let malformed = |why: &str| JwtError::Malformed(why.to_owned());
     if token.len() > MAX_BYTES {
         return Err(JwtError::Malformed(format!(
@@ -51,12 +52,12 @@ pub(crate) fn verify(token: &str, keys: &Jwks) -> Result<VerifiedJwt, JwtError> 
     if claims.contains('.') {
         return Err(malformed("expected three parts"));
     }
-    let kid = key_id(&object(header, "header")?)?;
+    let kid = key_id(&object(header, "header")?, algorithm)?;
     if signature == STRIPPED {
         return Err(JwtError::Stripped);
     }
     let signature = bytes(signature, "signature")?;
-    let key = keys.get(&kid).ok_or_else(|| JwtError::UnknownKey(kid.clone()))?;
+    let key = keys.get(algorithm, &kid).ok_or_else(|| JwtError::UnknownKey(kid.clone()))?;
     if !key.verifies(signed.as_bytes(), &signature) {
         return Err(JwtError::Signature);
     }
@@ -71,12 +72,12 @@ pub(crate) fn unverified_claims(token: &str) -> Option<Map<String, Value>> {
     object(token.split('.').nth(1)?, "claims").ok()
 }
 
-fn key_id(header: &Map<String, Value>) -> Result<String, JwtError> {
+fn key_id(header: &Map<String, Value>, algorithm: JwtAlgorithm) -> Result<String, JwtError> {
     if let Some(name) = REFUSED_HEADERS.iter().find(|name| header.contains_key(**name)) {
         return Err(JwtError::Malformed(format!("the header member `{name}` is not accepted")));
     }
-    if header.get("alg").and_then(Value::as_str) != Some("RS256") {
-        return Err(JwtError::Malformed("expected `alg` RS256".to_owned()));
+    if header.get("alg").and_then(Value::as_str) != Some(algorithm.as_str()) {
+        return Err(JwtError::Malformed(format!("expected `alg` {}", algorithm.as_str())));
     }
     let jwt = |value: &Value| value.as_str().is_some_and(|name| name.eq_ignore_ascii_case("JWT"));
     if header.get("typ").is_some_and(|value| !jwt(value)) {

@@ -4,16 +4,20 @@
 //! its bytes and may say what it says; times are parameters, so every answer can be given again later.
 //! Does not: read clocks, files, environment or network; decide what a build may start.
 
+mod build_facts;
 mod buildkite_oidc;
 mod buildkite_token;
 mod error;
+mod iap_token;
 mod jwks;
 mod jwt;
+mod jwt_algorithm;
 mod mismatch;
 mod pattern;
 mod plugin_mistakes;
 mod public_key;
 mod push_token;
+mod repository;
 mod scheme;
 mod signer;
 mod signing_key;
@@ -24,14 +28,18 @@ mod verify;
 mod vouched;
 mod webhook_hmac;
 
-pub use buildkite_oidc::{BuildkiteOidc, TokenIdentity, TokenProof};
+pub use build_facts::{BUILD_FACTS, BuildFacts, FactsOrigin, PullRequest, WebhookTells};
+pub use buildkite_oidc::{BuildkiteOidc, ForkBuilds, TokenIdentity, TokenProof};
 pub use buildkite_token::unverified_token_claims;
 pub use error::TrustError;
+pub use iap_token::{IapAudience, IapIdentity, IapTokenError, verify_iap_token};
 pub use jwks::{Jwk, Jwks};
+pub use jwt_algorithm::JwtAlgorithm;
 pub use launchgate_sigstore::{TrustedRoot, TrustedRootError};
 pub use pattern::{Pattern, PatternError, PatternList, Wildcards};
 pub use public_key::PublicKey;
 pub use push_token::{AuthenticatedSender, PushIdentity, PushTokenError, verify_push_token};
+pub use repository::Repository;
 pub use scheme::Scheme;
 pub use signer::{OutOfForce, Signer, SignerId, SignerKind, Signers};
 pub use signing_key::SigningKey;
@@ -39,4 +47,4 @@ pub use sigstore::{CertificateProof, Sigstore, unverified_certificate_claims};
 pub use verified_event::{Root, VerifiedEvent, VerifiedSignature};
 pub use verify::{BuildkiteKeys, KeyWanted, Rejection, TrustInputs, Unverified, verify, verify_signatures};
 pub use vouched::{VouchedFacts, VouchedTime, facts_vouched_by};
-pub use webhook_hmac::{WebhookError, WebhookSecrets, verify_webhook};
+pub use webhook_hmac::{VerifiedWebhook, WebhookError, WebhookSecrets, verify_webhook};

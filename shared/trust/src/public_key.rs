@@ -170,7 +170,7 @@ impl Family {
 /// Whether `key` is an uncompressed point on the curve. `ring` checks that only when a key is used, so it
 /// is used once, for a key agreement whose result nobody takes: a key that verifies nothing has to be
 /// found at load.
-fn is_point(curve: &'static agreement::Algorithm, key: &[u8]) -> bool {
+pub(crate) fn is_point(curve: &'static agreement::Algorithm, key: &[u8]) -> bool {
     agreement::EphemeralPrivateKey::generate(curve, &SystemRandom::new())
         .and_then(|own| {
             agreement::agree_ephemeral(own, &agreement::UnparsedPublicKey::new(curve, key), |_| ())

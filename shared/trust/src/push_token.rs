@@ -6,8 +6,8 @@ use launchgate_outcome::Reason;
 use launchgate_statement::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::Jwks;
 use crate::jwt::{self, JwtError};
+use crate::{Jwks, JwtAlgorithm};
 
 /// Seconds by which Google's clock and ours may differ.
 const SKEW: i64 = 60;
@@ -68,7 +68,7 @@ pub fn verify_push_token(
     expected: &PushIdentity,
     now: Timestamp,
 ) -> Result<AuthenticatedSender, PushTokenError> {
-    let claims = jwt::verify(token, keys)?.claims;
+    let claims = jwt::verify(token, JwtAlgorithm::Rs256, keys)?.claims;
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
 
     if !text("iss").is_some_and(|issuer| ISSUERS.contains(&issuer)) {

@@ -4,7 +4,7 @@ use launchgate_outcome::Voucher;
 use launchgate_statement::{Statement, Timestamp};
 
 use crate::plugin_mistakes::is_demo_key;
-use crate::{BuildkiteOidc, PatternList, PublicKey, Root, Sigstore, TrustError};
+use crate::{BuildkiteOidc, ForkBuilds, PatternList, PublicKey, Root, Sigstore, TrustError};
 
 /// The name a triggers file gives a signer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -109,6 +109,16 @@ impl SignerKind {
             Self::PublicKey(key) => Root::PublicKey(key.fingerprint()),
             Self::BuildkiteOidc(_) | Self::Sigstore(_) => Root::Buildkite,
         }
+    }
+
+    /// Whether the builds it speaks for may be of forks that chose their own branch and tag names.
+    pub fn builds_forks(&self) -> bool {
+        let forks = match self {
+            Self::PublicKey(_) => return false,
+            Self::BuildkiteOidc(oidc) => oidc.fork_builds,
+            Self::Sigstore(sigstore) => sigstore.fork_builds,
+        };
+        forks == ForkBuilds::Enabled
     }
 
     /// What kind of proof it gives.

@@ -10,6 +10,7 @@ use launchgate_statement::{Build, Envelope, Invocation, PipelineUrl, Statement, 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::ForkBuilds;
 use crate::buildkite_oidc::ISSUER;
 use crate::mismatch::{Mismatch, PINNED, bounded};
 
@@ -25,6 +26,8 @@ pub struct Sigstore {
     pub organization: String,
     /// The authorities, logs and clocks that count.
     pub trusted_root: TrustedRoot,
+    /// Whether the pipelines it speaks for build forks under the forks' own branch names.
+    pub fork_builds: ForkBuilds,
 }
 
 /// What a verified bundle proved, kept with the event: enough to verify it again, under the root of the day,

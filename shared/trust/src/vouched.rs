@@ -3,7 +3,7 @@
 use launchgate_outcome::Voucher;
 use launchgate_statement::{Build, FactName, Statement, Timestamp};
 
-use crate::{Root, SignerId, VerifiedEvent, VerifiedSignature};
+use crate::{BUILD_FACTS, BuildFacts, Root, SignerId, VerifiedEvent, VerifiedSignature};
 
 /// The facts that the permitted signers vouch for; everything else is absent.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +14,8 @@ pub struct VouchedFacts {
     signers: Vec<SignerId>,
     roots: Vec<Root>,
     time: Option<VouchedTime>,
+    build_id: Option<String>,
+    has_token: bool,
 }
 
 /// A vouched instant that says when the event came to be, for `maxAge`.
@@ -55,6 +57,11 @@ impl VouchedFacts {
                 *place = Some(*voucher);
             }
         }
+        self.has_token |= token.is_some();
+        // Buildkite's own word on the id goes before a key's.
+        let said = token.as_ref().and_then(|token| token.identity.build_id.clone());
+        let claimed = || build_id_in(statement).filter(|_| *voucher == Voucher::Key);
+        self.build_id = said.or_else(|| self.build_id.take()).or_else(claimed);
         let (at, source) = match (token, certificate) {
             (Some(token), _) => (Some(token.issued), "token iat"),
             (None, Some(certificate)) => (Some(certificate.signed), "time in the bundle"),
@@ -64,6 +71,28 @@ impl VouchedFacts {
         if time.is_some() && self.time.is_none_or(|known| rank(*voucher) < rank(known.voucher)) {
             self.time = time;
         }
+    }
+
+    /// Adds what Buildkite itself says of the build, where no permitted signer has spoken. The caller has
+    /// made sure that they are of this build and agree with what the signers say.
+    pub fn add_build_facts(&mut self, facts: &BuildFacts) {
+        for &name in BUILD_FACTS {
+            let place = &mut self.vouchers[name as usize];
+            if place.is_none() && self.build.take_from(facts.build(), name) {
+                *place = Some(Voucher::Webhook);
+            }
+        }
+    }
+
+    /// Whether one of the permitted signers spoke by a Buildkite token, which names branch and tag if the
+    /// build has them.
+    pub(crate) fn has_token(&self) -> bool {
+        self.has_token
+    }
+
+    /// The build's id, when a permitted signer says it.
+    pub fn build_id(&self) -> Option<&str> {
+        self.build_id.as_deref()
     }
 
     /// The vouched facts; an unvouched one is `None`.
@@ -90,6 +119,13 @@ impl VouchedFacts {
     pub fn time(&self) -> Option<VouchedTime> {
         self.time
     }
+}
+
+/// The build's id as a statement gives it, where Buildkite's build type has a place for it.
+fn build_id_in(statement: &Statement) -> Option<String> {
+    let definition = statement.predicate.get("buildDefinition")?;
+    let id = definition.get("internalParameters")?.get("buildkite")?.get("build_id")?.as_str()?;
+    Some(id.to_owned()).filter(|id| !id.is_empty())
 }
 
 /// Whose time goes before whose: Buildkite's issuer, then Sigstore's clocks, then a key's word.

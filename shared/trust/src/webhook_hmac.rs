@@ -1,5 +1,6 @@
 //! Buildkite's webhook signature: HMAC-SHA256 over `timestamp.rawbody`.
 
+use launchgate_outcome::Reason;
 use launchgate_statement::{Sha256, Timestamp};
 use ring::hmac;
 
@@ -66,6 +67,49 @@ pub fn verify_webhook(
         return Err(WebhookError::OutsideWindow { signed, at });
     }
     Ok(signed)
+}
+
+/// A webhook whose HMAC is verified. Made only by `verify`; what its body says is Buildkite's word.
+#[derive(Clone, Copy, Debug)]
+pub struct VerifiedWebhook<'b> {
+    body: &'b [u8],
+    signed: Timestamp,
+}
+
+impl<'b> VerifiedWebhook<'b> {
+    /// As `verify_webhook`, and keeps the body together with the proof.
+    ///
+    /// # Errors
+    /// Why the webhook is not Buildkite's.
+    pub fn verify(
+        header: &str,
+        body: &'b [u8],
+        secrets: &WebhookSecrets,
+        at: Timestamp,
+    ) -> Result<Self, WebhookError> {
+        verify_webhook(header, body, secrets, at).map(|signed| Self { body, signed })
+    }
+
+    /// The raw body.
+    pub fn body(&self) -> &'b [u8] {
+        self.body
+    }
+
+    /// When Buildkite signed it.
+    pub fn signed(&self) -> Timestamp {
+        self.signed
+    }
+}
+
+impl WebhookError {
+    /// The stable reason of a delivery that is refused for this.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Header(_) => Reason::WebhookHeader,
+            Self::OutsideWindow { .. } => Reason::WebhookTime,
+            Self::Signature => Reason::WebhookSignature,
+        }
+    }
 }
 
 /// The two parts of the header; others are Buildkite's to add.

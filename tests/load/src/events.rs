@@ -27,7 +27,7 @@ impl Events {
         let mut bodies = Vec::with_capacity(count);
         let mut first = Vec::new();
         for number in 1..=count {
-            let statement = draft(u64::try_from(number)?).to_statement()?;
+            let statement = statement(u64::try_from(number)?)?;
             let envelope = key.envelope(PAYLOAD_TYPE, &statement)?.to_json();
             bodies.push(format!(
                 r#"{{"message":{{"data":"{}","messageId":"{number}","message_id":"{number}","publishTime":"{PUBLISHED}","publish_time":"{PUBLISHED}"}},"subscription":"projects/p/subscriptions/s"}}"#,
@@ -39,6 +39,11 @@ impl Events {
         }
         Ok(Self { public_pem: key.public_pem(), bodies, envelope: first })
     }
+}
+
+/// The statement of a build.
+pub(crate) fn statement(number: u64) -> anyhow::Result<Vec<u8>> {
+    Ok(draft(number).to_statement()?)
 }
 
 fn draft(number: u64) -> ProvenanceDraft {

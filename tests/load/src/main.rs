@@ -11,12 +11,18 @@ mod events;
 mod measure;
 mod processes;
 mod report;
+mod signers;
 
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 
+/// The service's own: what it is compared with in this process pays the same for its memory.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const USAGE: &str = "usage: launchgate-load bench --bin-dir DIR [--events N]
+       launchgate-load signers                                                (that part of the bench alone)
        launchgate-load bare a|b|c --key PEM_FILE [--db FILE] [--vertex URL]   (a bare loop as a server)";
 
 fn main() -> anyhow::Result<()> {
@@ -31,6 +37,7 @@ fn main() -> anyhow::Result<()> {
             let events = option("--events").map_or(Ok(20_000), |text| text.parse())?;
             report::bench(&binaries, events)
         }
+        Some("signers") => signers::print(),
         Some("bare") => {
             let kind = arguments.get(1).and_then(|text| bare::Kind::parse(text)).context(USAGE)?;
             bare::run(kind, &option("--key").context(USAGE)?, option("--db"), option("--vertex"))

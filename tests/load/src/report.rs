@@ -20,6 +20,7 @@ use crate::{
     events::{Events, PUBLISHED, triggers_file},
     measure::{cpu_seconds, resident_mb},
     processes::Server,
+    signers,
 };
 
 /// Connections at the same time.
@@ -40,6 +41,7 @@ pub(crate) fn bench(binaries: &Path, count: usize) -> anyhow::Result<()> {
     let key = folder.path().join("key.pem");
     std::fs::write(&key, &events.public_pem)?;
     decide_loop(&events, folder.path())?;
+    signers::print()?;
     let requests: Arc<Vec<Vec<u8>>> =
         Arc::new(events.bodies.iter().map(|body| drive::request(body)).collect());
 

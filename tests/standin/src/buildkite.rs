@@ -111,6 +111,11 @@ impl BuildkiteStandin {
         })
     }
 
+    /// The key set that tokens of `mint` verify by, without a running stand-in.
+    pub fn published_keys() -> Value {
+        key_set(&[SigningKey::First])
+    }
+
     /// Lets a job run; the answer is its access token, with which its agent asks for tokens.
     ///
     /// # Panics

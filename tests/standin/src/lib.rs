@@ -3,6 +3,7 @@
 //! - [`VertexStandin`]: Vertex AI's job collections, with faults on demand.
 //! - [`GoogleCerts`]: the certificates Google signs push tokens with, and such tokens.
 //! - [`BuildkiteStandin`]: Buildkite's issuer of job tokens, and an agent that asks it.
+//! - [`BuildkiteWebhook`]: Buildkite's webhooks of builds, signed.
 //! - [`SigstoreStandin`]: Sigstore's certificate authority and logs, and bundles made with them.
 //! - [`KmsStandin`]: Cloud KMS's public keys and signatures over digests.
 //! - [`MetadataServer`]: access tokens of a machine's service account.
@@ -13,6 +14,7 @@
 //! something there. They prove nothing about quotas, permissions or timing of the real services.
 
 mod buildkite;
+mod buildkite_webhook;
 mod federation;
 mod google_certs;
 mod google_error;
@@ -26,6 +28,7 @@ mod tokens;
 mod vertex;
 
 pub use buildkite::{AgentFault, BuildkiteStandin};
+pub use buildkite_webhook::BuildkiteWebhook;
 pub use federation::{FederationOptions, FederationStandin};
 pub use google_certs::{GoogleCerts, SigningKey};
 pub use kms::{KmsFault, KmsStandin, KmsVersion, SignsDigest};

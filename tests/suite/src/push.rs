@@ -98,6 +98,12 @@ impl Push {
         post(service, &[], self.wrapped().to_string()).await
     }
 
+    /// Delivers it wrapped to another push route and answers the status.
+    pub async fn deliver_to(&self, service: &Service, route: &str) -> StatusCode {
+        let request = client().post(service.url(route)).body(self.wrapped().to_string());
+        request.send().await.unwrap().status()
+    }
+
     /// Delivers it unwrapped and answers the status.
     pub async fn deliver_unwrapped(&self, service: &Service) -> StatusCode {
         let (headers, body) = self.unwrapped();

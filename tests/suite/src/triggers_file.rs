@@ -101,6 +101,11 @@ impl Folder {
         self
     }
 
+    /// The triggers file as it stands.
+    pub fn file(&self) -> &Value {
+        &self.file
+    }
+
     /// These triggers and no others.
     #[must_use]
     pub fn triggers(self, triggers: Vec<Value>) -> Self {

@@ -14,6 +14,7 @@ fn every_event_of_the_demo_comes_to_what_it_must() {
         events.iter().map(|event| event["found"]["outcome"].as_str().unwrap()).collect();
     for outcome in [
         "launched",
+        "waiting_build",
         "duplicate",
         "rejected_signature",
         "denied_policy",

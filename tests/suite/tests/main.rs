@@ -1,6 +1,7 @@
 //! The product from outside: real binaries, real emulators, strict stand-ins.
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+mod builds;
 mod checks;
 mod deliveries;
 mod demo;
@@ -10,6 +11,7 @@ mod interop;
 mod keyless;
 mod kill;
 mod kms;
+mod ladder;
 mod lambda;
 mod logs;
 mod operator;
@@ -18,5 +20,6 @@ mod probes;
 mod pubsub;
 mod push_auth;
 mod relay;
+mod rotation;
 mod shutdown;
 mod sigstore;

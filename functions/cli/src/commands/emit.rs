@@ -28,7 +28,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 #[command(
-    group(ArgGroup::new("where").required(true).args(["topic", "dry_run"])),
+    group(ArgGroup::new("where").required(true).args(["topic", "dry_run", "statement"])),
     after_help = "\
 The statement is written from this job's BUILDKITE_… variables; with --keyless from the claims of the job's
 own Buildkite token. Emitting again in the same job is the same event: with a key `startedOn` is kept in the
@@ -40,9 +40,10 @@ Examples:
   launchgate emit --artifact train=us-docker.pkg.dev/acme/ml/train@sha256:… --topic projects/acme-ml/topics/launchgate-events
   launchgate emit --keyless --audience launchgate-prod --artifact gs://acme-models/fraud/model.bin \\
     --topic projects/acme-ml/topics/launchgate-events
-  launchgate emit --artifact model.tar.gz --topic projects/acme-ml/topics/launchgate-events \
+  launchgate emit --artifact model.tar.gz --topic projects/acme-ml/topics/launchgate-events \\
     --kms projects/acme-ml/…/cryptoKeys/release/cryptoKeyVersions/1
   launchgate emit --artifact gs://acme-models/fraud/model.bin --key keys/release.key --dry-run > event.json
+  launchgate emit --artifact gs://acme-models/fraud/model.bin --statement > statement.json   for a Sigstore client
 
 Exit codes: 0 published · 2 no key, no artifact, not in a job · 7 Google did not answer; the same command may work later"
 )]
@@ -68,6 +69,10 @@ pub(crate) struct Emit {
     /// Print the envelope; publish nothing
     #[arg(long)]
     dry_run: bool,
+    /// Print the statement alone, without a clock and unsigned, for another tool that signs
+    /// (`cosign attest-blob --statement`); publish nothing
+    #[arg(long, conflicts_with_all = ["key", "scheme", "kms", "keyless", "state"])]
+    statement: bool,
     /// Where this job's startedOn is kept; default: .launchgate/emit-JOB.json below the working directory
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
@@ -79,10 +84,21 @@ impl Emit {
         let current = job::current(&environment)?;
         block_on(async {
             // First of all: a key that cannot sign is found out before gigabytes are hashed.
-            let key = if self.keyless { None } else { Some(self.signing.load(&environment).await?) };
+            let key = if self.keyless || self.statement {
+                None
+            } else {
+                Some(self.signing.load(&environment).await?)
+            };
             let artifacts = self.artifacts.read(&environment, output).await?;
             if artifacts.is_empty() {
                 return Err(Failure::usage("no artifact: name at least one with --artifact"));
+            }
+            if self.statement {
+                // No clock in it: the time that counts is the one that the other tool's proof brings.
+                let payload = job::statement(current, artifacts, None)?;
+                output.data(&String::from_utf8_lossy(&payload))?;
+                output.say(&format!("{}: not signed", EventDigest::of(PAYLOAD_TYPE, &payload).id()));
+                return Ok(0);
             }
             let (source, seal) = match (key, self.audience) {
                 (Some(key), _) => {

@@ -1,13 +1,13 @@
 //! `launchgate explain`: the whole decision offline, by the code that decides in production.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use launchgate_engine::{Decided, Judgement, judge};
 use launchgate_outcome::{Check, Outcome, Reason};
 use launchgate_statement::{Artifact, Build, EventId, Timestamp};
 use launchgate_triggers::{DecideOptions, Decision, Request};
-use launchgate_trust::TrustInputs;
+use launchgate_trust::{BuildFacts, TrustInputs};
 use serde::Serialize;
 use serde_json::{Map, Value, value::RawValue};
 
@@ -15,7 +15,7 @@ use crate::{
     buildkite_keys::KeysArgument,
     clock,
     command_line::ConfigArgument,
-    event_source::{GivenEvent, read_bounded},
+    event_source::GivenEvent,
     failure::Failure,
     ladder,
     output::{Output, Paint, indented, line, lines, spread_json},
@@ -33,9 +33,10 @@ Examples:
   launchgate explain event.json --publish-time 2026-11-18T11:06:40Z --output json
   launchgate emit --key release.key --artifact model.bin --dry-run | launchgate explain -
   launchgate explain keyless-event.json --jwks buildkite-jwks.json
+  launchgate explain event.json --build-facts webhook.json
 
 Exit codes: 0 would launch · 3 rejected · 4 denied or invalid parameters · 5 no trigger matches ·
-6 observed or paused · 2 the triggers file or the command line has errors")]
+6 would wait, observed or paused · 2 the triggers file or the command line has errors")]
 pub(crate) struct Explain {
     /// File with an envelope, a Sigstore bundle or a Pub/Sub push body; `-` is standard input
     event: PathBuf,
@@ -46,7 +47,7 @@ pub(crate) struct Explain {
     publish_time: Option<Timestamp>,
     #[command(flatten)]
     keys: KeysArgument,
-    /// A Buildkite webhook body with facts of the build, given by you
+    /// A Buildkite webhook's body: its facts of the build are used and marked "given by the operator"
     #[arg(long, value_name = "FILE")]
     build_facts: Option<PathBuf>,
 }
@@ -54,12 +55,19 @@ pub(crate) struct Explain {
 impl Explain {
     pub(crate) fn run(self, output: &Output) -> Result<u8, Failure> {
         let config = self.config.load()?;
-        self.look_at_the_unused(output)?;
+        let build_facts: Vec<_> = self.build_facts()?.into_iter().collect();
         let given = GivenEvent::read(&self.event)?;
         let published = self.publish_time.or(given.publish_time).unwrap_or_else(clock::now);
+        let options = DecideOptions { build_facts: &build_facts, ..DecideOptions::default() };
         let judgement = self.keys.answer(|buildkite_keys| {
-            judge(&config, &given.data, TrustInputs { published, buildkite_keys }, DecideOptions::default())
+            judge(&config, &given.data, TrustInputs { published, buildkite_keys }, options)
         })?;
+        if let (Some(facts), Judgement::Decided(decided)) = (build_facts.first(), &judgement)
+            && !facts.are_of(&decided.event.statement().build, None)
+        {
+            let [theirs, ours] = [facts.build(), &decided.event.statement().build].map(build_line);
+            output.warn(&format!("--build-facts is not used: it tells of {theirs}; the event is of {ours}"));
+        }
         let explanation = Explanation::of(&judgement);
         if output.is_json() {
             output.json(&explanation)?;
@@ -69,23 +77,15 @@ impl Explain {
         Ok(explanation.outcome.exit_code())
     }
 
-    /// A file for what this version does not have: read, so that a wrong one is noticed.
-    fn look_at_the_unused(&self, output: &Output) -> Result<(), Failure> {
-        if let Some(path) = &self.build_facts {
-            read_json_object(path)?;
-            output.warn(
-                "--build-facts is not used: no trigger of this version reads Buildkite's word on a build",
-            );
-        }
-        Ok(())
+    /// What `--build-facts` says of a build; nobody but the operator vouches for it.
+    fn build_facts(&self) -> Result<Option<BuildFacts>, Failure> {
+        let Some(path) = &self.build_facts else { return Ok(None) };
+        let body = GivenEvent::read(path)?.data;
+        let facts = BuildFacts::given_by_operator(&body).map_err(|refusal| {
+            Failure::usage(format!("{}: {}: {}", path.display(), refusal.reason, refusal.message))
+        })?;
+        Ok(Some(facts))
     }
-}
-
-fn read_json_object(path: &Path) -> Result<Map<String, Value>, Failure> {
-    let wrong = |error: serde_json::Error| {
-        Failure::usage(format!("{}: expected a JSON object: {error}", path.display()))
-    };
-    serde_json::from_slice(&read_bounded(path)?).map_err(wrong)
 }
 
 /// The answer. Its JSON shape is a contract: DESIGN §8.
@@ -288,7 +288,8 @@ impl<'j> ExplainedRequest<'j> {
 
 fn message(decision: &Decision) -> Option<&str> {
     match &decision.verdict {
-        launchgate_triggers::Verdict::Refused(refusal) => Some(&refusal.message),
+        launchgate_triggers::Verdict::Wait { refusal, .. }
+        | launchgate_triggers::Verdict::Refused(refusal) => Some(&refusal.message),
         _ => None,
     }
 }

@@ -1,4 +1,4 @@
-//! `launchgate init`: a triggers file to start from, for one compiled pipeline.
+//! `launchgate init`: a triggers file to start from, for one compiled pipeline, and a first test case for it.
 
 use std::{
     fmt::Write as _,
@@ -16,12 +16,13 @@ use crate::{command_line::ConfigArgument, event_source::read_bounded, failure::F
 #[command(after_help = "\
 Every input of the pipeline is listed with its type. A required one takes its value from an annotation of
 the artifact (`emit --set NAME=VALUE`); one with a default is left to it, in a comment. Nothing is
-overwritten. The file lints clean once the key exists.
+overwritten. The file lints clean once the key exists, and its first test cases pass.
 
 Examples:
   launchgate init --template pipeline.yaml --pipeline fraud-train --project acme-ml
   launchgate keygen --out keys/release
   launchgate lint
+  launchgate test tests
 
 Exit codes: 0 written · 2 the file is there already, or the template is none")]
 pub(crate) struct Init {
@@ -52,23 +53,77 @@ impl Init {
         })?;
         let beside = self.template_path()?;
         write_new(&self.config.config, &self.written(&template, &beside), 0o644)?;
+        let cases = self.write_cases(&template)?;
 
         let path = self.config.config.display();
         if output.is_json() {
-            output.json(
-                &json!({ "config": self.config.config, "template": beside, "inputs": template.inputs.len() }),
-            )?;
+            output.json(&json!({
+                "config": self.config.config, "cases": cases, "template": beside, "inputs": template.inputs.len(),
+            }))?;
         } else {
             output.data(&path.to_string())?;
             let prefix = self.public_key.strip_suffix(".pem").unwrap_or(&self.public_key);
             let key = self.config.folder().join(prefix);
             output.say(&format!(
-                "wrote {path} for {} inputs of {beside}. Next:\n  launchgate keygen --out {}\n  launchgate lint --config {path}",
+                "wrote {path} for {} inputs of {beside}, and cases for it. Next:\n  launchgate keygen --out {}\n  \
+                 launchgate lint --config {path}\n  launchgate test {}",
                 template.inputs.len(),
-                key.strip_prefix(".").unwrap_or(&key).display()
+                key.strip_prefix(".").unwrap_or(&key).display(),
+                cases.display()
             ));
         }
         Ok(0)
+    }
+
+    /// Writes `tests/TRIGGER.yaml` beside the triggers file; one that is there stays as it is.
+    fn write_cases(&self, template: &Template) -> Result<PathBuf, Failure> {
+        let folder = self.config.folder().join("tests");
+        let path = folder.join(format!("{}.yaml", trigger_name(&self.template)));
+        let path = path.strip_prefix(".").map_or(path.clone(), Path::to_path_buf);
+        let cannot = |error: std::io::Error| Failure::usage(format!("{}: {error}", folder.display()));
+        std::fs::create_dir_all(&folder).map_err(cannot)?;
+        if !path.exists() {
+            write_new(&path, &self.written_cases(template), 0o644)?;
+        }
+        Ok(path)
+    }
+
+    /// A build that launches, and two that do not.
+    fn written_cases(&self, template: &Template) -> String {
+        let trigger = trigger_name(&self.template);
+        let config = self.config.config.file_name().unwrap_or_default().to_string_lossy();
+        let pipeline = text(&self.pipeline);
+        let given = template.inputs.iter().filter(|input| input.default.is_none() && !input.optional);
+        let (mut annotations, mut parameters) = (serde_json::Map::new(), serde_json::Map::new());
+        for input in given {
+            let value = input.literals.first().cloned().unwrap_or_else(|| example_value(input.kind));
+            annotations.insert(input.name.clone(), value.clone());
+            if input.kind != InputKind::Artifact {
+                parameters.insert(input.name.clone(), value);
+            }
+        }
+        // JSON is YAML: values keep their types, whatever they are.
+        let annotations = serde_json::Value::from(annotations);
+        let parameters = serde_json::Value::from(parameters);
+        format!(
+            "\
+# What the triggers file must say of builds that might be: `launchgate test tests`; docs/triggers.md, \"Test cases\"
+apiVersion: launchgate/v1
+config: {config}
+cases:
+  - name: a build of main starts it
+    build: {{ pipeline: {pipeline}, branch: main, source: webhook }}
+    artifacts: [{{ name: model, annotations: {annotations} }}]
+    expect: {{ outcome: launched, trigger: {trigger}, parameters: {parameters} }}
+  - name: a build of another branch does not
+    build: {{ pipeline: {pipeline}, branch: feature/x }}
+    expect: {{ outcome: no_match }}
+  - name: a build that somebody started by hand is refused
+    build: {{ pipeline: {pipeline}, source: ui }}
+    expect: {{ outcome: denied_policy, reason: source_not_allowed }}
+",
+            config = text(&format!("../{config}")),
+        )
     }
 
     /// The template's path as the triggers file writes it.
@@ -142,6 +197,7 @@ ledger: {{ sqlite: ./data/launchgate.db }}
 signers:
   - id: release
     publicKey: {key}
+    # notBefore: 2026-11-18          # the day the key was made; lint reports a key older than 30 days
     pipelines: [{pipeline}]
 
 triggers:
@@ -205,6 +261,19 @@ fn input_lines(input: &TemplateInput) -> String {
         None => writeln!(lines, "            {name}: {value}    # {kind}{only}; required"),
     };
     lines
+}
+
+/// Some value of the kind; as an annotation of the artifact it reaches the input unchanged.
+fn example_value(kind: InputKind) -> serde_json::Value {
+    match kind {
+        InputKind::Artifact => "1".into(),
+        InputKind::NumberDouble => 0.5.into(),
+        InputKind::NumberInteger => 1.into(),
+        InputKind::String => "example".into(),
+        InputKind::Boolean => true.into(),
+        InputKind::List => json!(["example"]),
+        InputKind::Struct => json!({"example": 1}),
+    }
 }
 
 /// A YAML scalar: plain where plain is safe, else a JSON string, which YAML reads the same.

@@ -13,7 +13,7 @@ use launchgate_service::Environment;
 use launchgate_trust::{Scheme, SigningKey};
 use serde_json::json;
 
-use crate::{command_line::block_on, failure::Failure, output::Output, signing::kms_key};
+use crate::{clock, command_line::block_on, failure::Failure, output::Output, signing::kms_key};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -64,10 +64,13 @@ impl Keygen {
         write_new(&public, &public_pem, 0o644)?;
 
         let id = self.id();
+        // The day it is made: the age that `lint` reports counts from it.
+        let today = clock::now().to_string();
+        let today = today.split('T').next().unwrap_or_default();
         if output.is_json() {
             output.json(&json!({
                 "privateKey": private, "publicKey": public, "scheme": self.scheme.as_str(),
-                "fingerprint": fingerprint, "signer": { "id": id, "publicKey": public },
+                "fingerprint": fingerprint, "signer": { "id": id, "publicKey": public, "notBefore": today },
             }))?;
         } else {
             output.say(&format!(
@@ -77,7 +80,7 @@ impl Keygen {
                 public.display()
             ));
             output.data(&format!(
-                "  - {{ id: {id}, publicKey: {}, pipelines: [YOUR-PIPELINE] }}",
+                "  - {{ id: {id}, publicKey: {}, notBefore: {today}, pipelines: [YOUR-PIPELINE] }}",
                 public.display()
             ))?;
         }

@@ -3,8 +3,8 @@
 use clap::Args;
 use launchgate_service::{Environment, TriggersFile};
 use launchgate_triggers::{Finding, Severity, lint, render};
-use serde_json::json;
 
+use super::lint_sarif::sarif;
 use crate::{
     clock,
     command_line::ConfigArgument,
@@ -19,6 +19,7 @@ The findings are on stderr with line, caret and fix; with `--output json` they a
 Examples:
   launchgate lint
   launchgate lint --config deploy/launchgate.yaml --output json
+  launchgate lint --output sarif > launchgate.sarif      for code scanning
 
 Exit codes: 0 usable, maybe with warnings · 2 errors")]
 pub(crate) struct Lint {
@@ -31,8 +32,11 @@ impl Lint {
         let file = match TriggersFile::read(&self.config.config, &Environment::of_process()) {
             Ok(file) => file,
             Err(unreadable) => {
+                let findings = [Finding::unreadable(unreadable.rendered.clone())];
                 if output.is_json() {
-                    output.json(&json!([{ "code": "unreadable", "severity": "error", "message": unreadable.rendered }]))?;
+                    output.json(&findings)?;
+                } else if output.is_sarif() {
+                    output.data(&sarif(&findings))?;
                 }
                 return Err(unreadable.into());
             }
@@ -43,11 +47,13 @@ impl Lint {
         }
         if output.is_json() {
             output.json(&findings)?;
+        } else if output.is_sarif() {
+            output.data(&sarif(&findings))?;
         } else {
             output.data(&summary(&self.config, &findings))?;
         }
         let errors = count(&findings, Severity::Error) > 0 || file.config.is_none();
-        if errors || !output.is_json() {
+        if errors || !(output.is_json() || output.is_sarif()) {
             output.say(&lines(&render(&file.source, &findings)));
         }
         Ok(if errors { 2 } else { 0 })

@@ -2,6 +2,7 @@
 
 pub(crate) mod completions;
 pub(crate) mod demo;
+pub(crate) mod diff;
 pub(crate) mod docs;
 pub(crate) mod emit;
 pub(crate) mod events;
@@ -10,11 +11,13 @@ pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod keygen;
 pub(crate) mod lint;
+mod lint_sarif;
 pub(crate) mod replay;
 pub(crate) mod schema;
 pub(crate) mod send;
 pub(crate) mod serve;
 pub(crate) mod sign;
+pub(crate) mod test;
 pub(crate) mod verify;
 mod verify_webhook;
 pub(crate) mod version;

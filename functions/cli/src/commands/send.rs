@@ -177,6 +177,14 @@ impl Delivery {
         Self { url: url.to_owned(), message_id, event, body }
     }
 
+    /// One of Buildkite's webhooks, as the relay publishes it.
+    pub(crate) fn of_webhook(url: &str, body: &[u8], signature: &str, published: Timestamp) -> Self {
+        let message_id = message_id();
+        let attributes = BTreeMap::from([("buildkite-signature".to_owned(), signature.to_owned())]);
+        let body = wrapped(body, &message_id, published, None, &attributes);
+        Self { url: url.to_owned(), message_id, event: None, body }
+    }
+
     pub(crate) async fn send(&self) -> Result<Answer, Failure> {
         let endpoint =
             Endpoint::parse(&self.url).map_err(|problem| Failure::usage(format!("--to: {problem}")))?;

@@ -1,8 +1,8 @@
 //! The events of the demo and what each must come to.
 
 use launchgate_outcome::{Outcome, Reason};
-use launchgate_standin::{BuildkiteStandin, SigningKey as BuildkiteKey};
-use launchgate_statement::{Envelope, Signature, Timestamp};
+use launchgate_standin::{Attestation, BuildkiteStandin, BuildkiteWebhook, SigningKey as BuildkiteKey};
+use launchgate_statement::{Envelope, EventId, Signature, Timestamp};
 use launchgate_trust::BuildkiteOidc;
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ use crate::{
     fixture::{Story, strangers_key, tampered},
 };
 
-/// One event, as it is delivered, and what it must come to.
+/// One event or webhook, as it is delivered, and what must come of it.
 pub(super) struct Scene {
     /// A file name for it.
     pub(super) name: &'static str,
@@ -21,12 +21,24 @@ pub(super) struct Scene {
     pub(super) title: &'static str,
     /// The message data.
     pub(super) data: Vec<u8>,
+    /// Set when it is no event but Buildkite's webhook about one.
+    pub(super) webhook: Option<AboutEvent>,
     /// When Pub/Sub took it in.
     pub(super) published: Timestamp,
     pub(super) outcome: Outcome,
     pub(super) reason: Option<Reason>,
     /// Runs that must exist because of it.
     pub(super) runs: usize,
+}
+
+/// What a webhook is about.
+pub(super) struct AboutEvent {
+    /// The message data of the event of the same build, delivered before.
+    pub(super) event: Vec<u8>,
+    /// Its id.
+    pub(super) id: EventId,
+    /// Buildkite's signature header.
+    pub(super) signature: String,
 }
 
 /// The cast, in order of appearance.
@@ -47,6 +59,14 @@ pub(super) fn scenes(stage: &Stage) -> Result<Vec<Scene>, Failure> {
             claims[name] = (claims[name].as_i64().unwrap_or_default() - 3600).into();
         }
     })?;
+    let [ours, theirs] = [117, 118].map(|number| story("fraud-open", number));
+    let [of_main, of_a_fork] = [by_token(&ours, &ours, |_| ())?, by_token(&theirs, &theirs, |_| ())?];
+    let (release_of, another) = (story("fraud-release", 119), story("fraud-release", 120));
+    let bundle = by_bundle(stage, &release_of, &release_of, cast.published)?;
+    let foreign_bundle = by_bundle(stage, &another, &release_of, cast.published)?;
+    let mut torn_bundle = bundle.clone();
+    torn_bundle["dsseEnvelope"] =
+        by_bundle(stage, &another, &another, cast.published)?["dsseEnvelope"].take();
     let good = train(101).signed(release)?;
     let forged = tampered(&train(102).signed(release)?);
     let by_a_stranger = train(103).signed(&strangers_key()?)?;
@@ -86,6 +106,43 @@ pub(super) fn scenes(stage: &Stage) -> Result<Vec<Scene>, Failure> {
     cast.fails("unbound-token", "a token for another audience", &unbound, Reason::UnboundToken);
     cast.fails("foreign-token", "a token of another build", &of_another_build, Reason::IdentityMismatch);
     cast.fails("late-token", "a token of an hour ago", &an_hour_old, Reason::BuildkiteTokenTime);
+    cast.fails(
+        "open-source",
+        "keyless, of a pipeline that builds forks",
+        &of_main,
+        Reason::BuildFactsAwaited,
+    );
+    let told = BuildkiteWebhook::finished(&job(&ours));
+    cast.told("open-webhook", "Buildkite says: of no pull request", &of_main, &told, Ok(1));
+    cast.fails("fork", "the same of a fork that calls itself main", &of_a_fork, Reason::BuildFactsAwaited);
+    let told = BuildkiteWebhook::finished(&job(&theirs))
+        .of_pull_request(7, "https://github.com/mallory/fraud-open.git");
+    cast.told(
+        "fork-webhook",
+        "Buildkite says: a fork's pull request",
+        &of_a_fork,
+        &told,
+        Err(Reason::ForkBuild),
+    );
+    cast.add(
+        "bundle",
+        "a Sigstore bundle made by the job",
+        bundle.to_string().into_bytes(),
+        (Outcome::Launched, None, 1),
+    );
+    let [torn_bundle, foreign_bundle] = [torn_bundle, foreign_bundle].map(|it| it.to_string().into_bytes());
+    cast.is_no_event(
+        "torn-bundle",
+        "that bundle around another statement",
+        &torn_bundle,
+        Reason::BundleSignature,
+    );
+    cast.is_no_event(
+        "foreign-bundle",
+        "a bundle of another build",
+        &foreign_bundle,
+        Reason::IdentityMismatch,
+    );
     cast.is_no_event(
         "not-an-event",
         "something that is no event",
@@ -97,11 +154,7 @@ pub(super) fn scenes(stage: &Stage) -> Result<Vec<Scene>, Failure> {
 
 /// An event whose signature is the token that Buildkite minted for `bound`, its claims bent.
 fn by_token(story: &Story, bound: &Story, bend: impl FnOnce(&mut Value)) -> Result<Envelope, Failure> {
-    let build = &story.build;
-    let mut job = BuildkiteStandin::a_job(build.pipeline.as_deref().unwrap_or_default(), 0);
-    job["build_number"] = build.number.into();
-    job["build_commit"] = build.commit.as_deref().into();
-    job["job_id"] = build.job.as_deref().into();
+    let job = job(story);
     let audience = BuildkiteOidc::event_audience(AUDIENCE, bound.unsigned()?.event_digest());
     let mut claims = BuildkiteStandin::claims(&job, &audience);
     bend(&mut claims);
@@ -110,6 +163,31 @@ fn by_token(story: &Story, bound: &Story, bend: impl FnOnce(&mut Value)) -> Resu
     envelope.signatures.push(Signature { keyid: None, sig: token.into_bytes() });
     Ok(envelope)
 }
+
+/// A Sigstore bundle around the story's statement, its certificate issued to the job of `certified`.
+fn by_bundle(
+    stage: &Stage,
+    story: &Story,
+    certified: &Story,
+    published: Timestamp,
+) -> Result<Value, Failure> {
+    let attestation = Attestation::of_job(&job(certified), published.seconds() - 1);
+    Ok(stage.sigstore.attest(&story.unsigned()?.payload, &attestation))
+}
+
+/// The job that a story is of, as Buildkite runs it.
+fn job(story: &Story) -> Value {
+    let build = &story.build;
+    let number = build.number.unwrap_or_default();
+    let mut job = BuildkiteStandin::a_job(build.pipeline.as_deref().unwrap_or_default(), number);
+    job["build_commit"] = build.commit.as_deref().into();
+    job["job_id"] = build.job.as_deref().into();
+    job["build_id"] = format!("0199a3c5-8a3e-4f6b-9f55-{number:012}").into();
+    job
+}
+
+/// The webhook secret that Buildkite and the service share.
+pub(super) const WEBHOOK_SECRET: &str = "shared-with-buildkite";
 
 /// `service.audience` of the demo's file.
 const AUDIENCE: &str = "launchgate-demo";
@@ -137,6 +215,28 @@ impl Cast {
         self.add(name, title, data.to_vec(), (reason.outcome(), Some(reason), 0));
     }
 
+    /// The webhook about an event that waits: it launches so many runs, or the event ends for this reason.
+    fn told(
+        &mut self,
+        name: &'static str,
+        title: &'static str,
+        about: &Envelope,
+        webhook: &BuildkiteWebhook,
+        comes_to: Result<usize, Reason>,
+    ) {
+        let body = webhook.body();
+        let signature = BuildkiteWebhook::signature(WEBHOOK_SECRET, &body, self.published.seconds());
+        let expected = match comes_to {
+            Ok(runs) => (Outcome::Launched, None, runs),
+            Err(reason) => (reason.outcome(), Some(reason), 0),
+        };
+        self.add(name, title, body, expected);
+        if let Some(scene) = self.scenes.last_mut() {
+            let (event, id) = (about.to_json().into_bytes(), about.event_digest().id());
+            scene.webhook = Some(AboutEvent { event, id, signature });
+        }
+    }
+
     fn add(
         &mut self,
         name: &'static str,
@@ -145,6 +245,7 @@ impl Cast {
         expected: (Outcome, Option<Reason>, usize),
     ) {
         let (outcome, reason, runs) = expected;
-        self.scenes.push(Scene { name, title, data, published: self.published, outcome, reason, runs });
+        let published = self.published;
+        self.scenes.push(Scene { name, title, data, webhook: None, published, outcome, reason, runs });
     }
 }

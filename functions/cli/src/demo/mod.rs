@@ -18,7 +18,7 @@ pub(crate) async fn play(keep: Option<u16>, output: &Output) -> Result<u8, Failu
     let stage = Stage::set(keep.unwrap_or(0)).await?;
     let scenes = cast::scenes(&stage)?;
     if !output.is_json() {
-        output.data(&report::opening(&stage, scenes.len()))?;
+        output.data(&report::opening(&stage, &scenes))?;
     }
     let mut played = Vec::with_capacity(scenes.len());
     for scene in scenes {
@@ -47,8 +47,13 @@ struct Played {
 }
 
 async fn perform(stage: &Stage, scene: Scene) -> Result<Played, Failure> {
-    let delivery = Delivery::to(&stage.events_url(), &scene.data, scene.published, None);
+    let delivery = match &scene.webhook {
+        None => Delivery::to(&stage.events_url(), &scene.data, scene.published, None),
+        Some(about) => {
+            Delivery::of_webhook(&stage.builds_url(), &scene.data, &about.signature, scene.published)
+        }
+    };
     let answer = delivery.send().await?;
-    let record = record::read(stage.ledger(), &delivery, answer.status).await?;
+    let record = record::read(stage.ledger(), &scene, &delivery, answer.status).await?;
     Ok(Played { scene, record })
 }

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use launchgate_engine::{EventFilter, EventSummary, StoredEvent, ports::Ledger};
+use launchgate_engine::{DecisionRecord, EventFilter, EventSummary, StoredEvent, ports::Ledger};
 use launchgate_outcome::{Outcome, Reason};
 use serde::Serialize;
 
+use super::cast::Scene;
 use crate::{commands::send::Delivery, failure::Failure};
 
 /// How long a launched mark that rides with the next commit may stay away; far above the 5 ms promised.
@@ -29,11 +30,17 @@ pub(super) struct Record {
     pub(super) runs: Vec<String>,
 }
 
-/// Reads the record of a delivery that was answered; waits until none of its decisions is open.
-pub(super) async fn read(ledger: &dyn Ledger, delivery: &Delivery, http: u16) -> Result<Record, Failure> {
+/// Reads the record of a delivery that was answered; waits until none of its decisions is under way. A webhook
+/// is recorded by what the event it is about has come to.
+pub(super) async fn read(
+    ledger: &dyn Ledger,
+    scene: &Scene,
+    delivery: &Delivery,
+    http: u16,
+) -> Result<Record, Failure> {
     let looking = async {
         loop {
-            match look(ledger, delivery, http).await? {
+            match look(ledger, scene, delivery, http).await? {
                 Some(record) => return Ok(record),
                 None => tokio::time::sleep(LOOK_EVERY).await,
             }
@@ -49,13 +56,24 @@ pub(super) async fn read(ledger: &dyn Ledger, delivery: &Delivery, http: u16) ->
     )))
 }
 
-async fn look(ledger: &dyn Ledger, delivery: &Delivery, http: u16) -> anyhow::Result<Option<Record>> {
-    if let Some(id) = &delivery.event
+async fn look(
+    ledger: &dyn Ledger,
+    scene: &Scene,
+    delivery: &Delivery,
+    http: u16,
+) -> anyhow::Result<Option<Record>> {
+    let event = scene.webhook.as_ref().map(|about| &about.id).or(delivery.event.as_ref());
+    if let Some(id) = event
         && let Some(stored) = ledger.event(id).await?
     {
-        // The event counts as launched from its first run on; the others may still be under way.
-        let is_open = stored.decisions.iter().any(|decision| decision.outcome.is_open());
-        return if is_open { Ok(None) } else { of_event(&stored, delivery, http).map(Some) };
+        // The event counts as launched from its first run on; the others may still be under way. What waits for
+        // Buildkite's word waits for the next scene.
+        let under_way = stored.decisions.iter().any(DecisionRecord::is_launchable);
+        return match (under_way, &scene.webhook) {
+            (true, _) => Ok(None),
+            (false, None) => of_event(&stored, delivery, http).map(Some),
+            (false, Some(_)) => Ok(Some(as_it_stands(&stored, delivery, http))),
+        };
     }
     let filter = EventFilter { limit: 100, ..EventFilter::default() };
     let page = ledger.events(filter).await?;
@@ -75,18 +93,23 @@ fn of_event(stored: &StoredEvent, delivery: &Delivery, http: u16) -> anyhow::Res
     if stored.receipts.iter().filter(|receipt| receipt.outcome != Outcome::Duplicate).count() != 1 {
         bail!("the event was taken for new more than once");
     }
+    let said = (receipt.reason, receipt.message.clone());
+    let record = as_it_stands(stored, delivery, http);
+    Ok(if stored.decisions.is_empty() { Record { reason: said.0, detail: said.1, ..record } } else { record })
+}
+
+/// How the event stands now.
+fn as_it_stands(stored: &StoredEvent, delivery: &Delivery, http: u16) -> Record {
     let decisive = stored.decisions.iter().find(|decision| decision.outcome == stored.outcome);
-    let (reason, detail) = match decisive {
-        Some(decision) => (decision.reason, decision.message.clone()),
-        None => (receipt.reason, receipt.message.clone()),
-    };
+    let (reason, detail) = decisive.map_or((None, None), |one| (one.reason, one.message.clone()));
     let runs = stored
         .decisions
         .iter()
         .filter_map(|decision| decision.run.as_ref())
         .map(|run| run.name.clone())
         .collect();
-    Ok(Record { event, message, http, outcome: stored.outcome, reason, detail, runs })
+    let (event, message) = (Some(stored.event.id.to_string()), delivery.message_id.clone());
+    Record { event, message, http, outcome: stored.outcome, reason, detail, runs }
 }
 
 fn of_rejected(item: EventSummary, http: u16) -> Record {

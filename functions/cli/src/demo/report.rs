@@ -3,7 +3,7 @@
 use launchgate_outcome::{Outcome, Reason};
 use serde_json::{Value, json};
 
-use super::{Played, comparison::Comparison, stage::Stage};
+use super::{Played, cast::Scene, comparison::Comparison, stage::Stage};
 use crate::{
     commands::explain::Explanation,
     output::{Paint, indented, line, lines},
@@ -19,9 +19,11 @@ pub(super) struct Report {
 }
 
 /// What is about to happen.
-pub(super) fn opening(stage: &Stage, scenes: usize) -> String {
+pub(super) fn opening(stage: &Stage, scenes: &[Scene]) -> String {
+    let webhooks = scenes.iter().filter(|scene| scene.webhook.is_some()).count();
+    let events = scenes.len() - webhooks;
     format!(
-        "The gate listens on {}, a stand-in of Vertex AI on {}.\n{scenes} events are delivered as Pub/Sub delivers them; this is what the ledger then holds of each.\n\n",
+        "The gate listens on {}, a stand-in of Vertex AI on {}.\n{events} events and {webhooks} of Buildkite's webhooks are delivered as Pub/Sub delivers them; this is what the ledger then holds.\n\n",
         stage.events_url(),
         stage.vertex.endpoint()
     )
@@ -41,6 +43,7 @@ The service stays up until Ctrl-C. In another terminal:
   launchgate events list
   launchgate explain events/no-match.json
   launchgate explain events/keyless.json --jwks buildkite-jwks.json
+  launchgate explain events/fork.json --jwks buildkite-jwks.json --build-facts events/fork-webhook.json
   curl -s {base}/readyz
   curl -s {}/_standin/jobs",
         stage.vertex.endpoint()

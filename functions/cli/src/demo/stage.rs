@@ -10,15 +10,18 @@ use std::{
 use anyhow::Context as _;
 use launchgate_engine::{Judgement, judge, ports::Ledger};
 use launchgate_service::{Environment, GateService, TriggersFile, open_ledger};
-use launchgate_standin::{BuildkiteStandin, Fault, FaultRule, VertexOptions, VertexStandin};
+use launchgate_standin::{BuildkiteStandin, Fault, FaultRule, SigstoreStandin, VertexOptions, VertexStandin};
 use launchgate_statement::Artifact;
 use launchgate_triggers::{Config, DecideOptions};
-use launchgate_trust::{BuildkiteKeys, Jwks, Scheme, SigningKey, TrustInputs};
+use launchgate_trust::{BuildFacts, BuildkiteKeys, Jwks, Scheme, SigningKey, TrustInputs};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
-use super::{Played, cast::Scene};
-use crate::{commands::keygen::write_new, failure::Failure, local_file, output::Output};
+use super::{
+    Played,
+    cast::{Scene, WEBHOOK_SECRET},
+};
+use crate::{clock, commands::keygen::write_new, failure::Failure, local_file, output::Output};
 
 /// The trigger whose service account the stand-in refuses.
 const RESTRICTED: &str = "retrain-restricted";
@@ -31,6 +34,7 @@ pub(super) struct Stage {
     pub(super) retired: SigningKey,
     pub(super) artifacts: [Artifact; 2],
     pub(super) vertex: VertexStandin,
+    pub(super) sigstore: SigstoreStandin,
     buildkite: BuildkiteStandin,
     buildkite_keys: Jwks,
     ledger: Arc<dyn Ledger>,
@@ -54,6 +58,9 @@ impl Stage {
         fs::create_dir(path.join("keys")).context("making the folder keys")?;
         let release = key(path, "release")?;
         let retired = key(path, "retired")?;
+        let sigstore = SigstoreStandin::new(clock::now().seconds() - 86_400);
+        fs::write(path.join("keys/trusted_root.json"), sigstore.trusted_root())
+            .context("writing keys/trusted_root.json")?;
         let artifacts = [artifact(path, "model.bin", 1)?, artifact(path, "features.bin", 2)?];
 
         let vertex = VertexStandin::start(VertexOptions::default())
@@ -71,6 +78,7 @@ impl Stage {
         let environment = Environment::from_vars([
             ("LAUNCHGATE_VERTEX_ENDPOINT".to_owned(), vertex.endpoint()),
             ("LAUNCHGATE_BUILDKITE_JWKS_ENDPOINT".to_owned(), buildkite.endpoint()),
+            ("BUILDKITE_WEBHOOK_SECRET".to_owned(), WEBHOOK_SECRET.to_owned()),
         ]);
         let config = Arc::new(TriggersFile::read(&path.join("launchgate.yaml"), &environment)?.usable()?);
         let service =
@@ -92,6 +100,7 @@ impl Stage {
             retired,
             artifacts,
             vertex,
+            sigstore,
             buildkite,
             buildkite_keys,
             ledger,
@@ -107,7 +116,13 @@ impl Stage {
             published: scene.published,
             buildkite_keys: BuildkiteKeys::Complete(&self.buildkite_keys),
         };
-        let judged = judge(&self.config, &scene.data, inputs, DecideOptions::default());
+        let about = scene.webhook.as_ref();
+        let given = about.map(|_| BuildFacts::given_by_operator(&scene.data)).transpose();
+        let build_facts: Vec<_> =
+            given.map_err(|refusal| anyhow::anyhow!(refusal.message))?.into_iter().collect();
+        let options = DecideOptions { build_facts: &build_facts, ..DecideOptions::default() };
+        let event = about.map_or(&scene.data, |about| &about.event);
+        let judged = judge(&self.config, event, inputs, options);
         Ok(judged.map_err(anyhow::Error::from)?)
     }
 
@@ -124,7 +139,12 @@ impl Stage {
         format!("http://{}/pubsub/events", self.address)
     }
 
-    /// Writes each scene's envelope beside the triggers file, for `explain`, `send` and `inspect`.
+    /// Where Pub/Sub would push Buildkite's webhooks to.
+    pub(super) fn builds_url(&self) -> String {
+        format!("http://{}/pubsub/builds", self.address)
+    }
+
+    /// Writes each scene's envelope or webhook beside the triggers file, for `explain`, `send` and `inspect`.
     pub(super) fn save_events(&self, played: &[Played]) -> Result<(), Failure> {
         let folder = self.folder().join("events");
         fs::create_dir_all(&folder).context("making the folder events")?;

@@ -13,9 +13,16 @@ fn every_event_of_the_demo_comes_to_what_it_must() {
     let events = report["events"].as_array().unwrap();
     assert!(events.len() >= 10, "{} events", events.len());
     let runs: usize = events.iter().map(|event| event["found"]["runs"].as_array().unwrap().len()).sum();
-    assert_eq!(runs, 4);
+    assert_eq!(runs, 5);
     // The launches and the one that Vertex AI refused.
-    assert_eq!(report["requests"]["same"], 5);
+    assert_eq!(report["requests"]["same"], 6);
+    let found = |name: &str| {
+        let event = events.iter().find(|event| event["name"] == name).unwrap();
+        (event["found"]["outcome"].as_str().unwrap(), event["found"]["reason"].as_str())
+    };
+    assert_eq!(found("open-source"), ("waiting_build", Some("build_facts_awaited")));
+    assert_eq!(found("open-webhook"), ("launched", None));
+    assert_eq!(found("fork-webhook"), ("denied_policy", Some("fork_build")));
 }
 
 #[test]

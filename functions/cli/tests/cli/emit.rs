@@ -69,3 +69,18 @@ fn what_cannot_be_emitted_says_why() {
         assert_eq!(ran.stdout, "", "{arguments:?}");
     }
 }
+
+#[test]
+fn a_statement_for_another_tool_is_the_same_each_time_and_needs_no_key() {
+    let folder = Folder::new();
+    let emit = || folder.run_in_job(&["emit", "--artifact", "model.bin", "--statement"], &[]).ok();
+
+    let (first, again) = (emit(), emit());
+
+    assert_eq!(first.stdout, again.stdout);
+    let statement = first.json();
+    assert_eq!(statement["_type"], "https://in-toto.io/Statement/v1");
+    assert!(statement["predicate"]["runDetails"]["metadata"]["startedOn"].is_null());
+    let with_key = ["emit", "--artifact", "model.bin", "--statement", "--key", "keys/release.key"];
+    assert_eq!(folder.run_in_job(&with_key, &[]).code, 2);
+}

@@ -125,16 +125,63 @@ fn text_that_came_with_an_event_cannot_drive_the_terminal() {
     }
 }
 
+/// A webhook about the build of the event.
+fn a_webhook(number: u64, pull_request: &serde_json::Value) -> String {
+    json!({
+        "event": "build.running",
+        "build": {
+            "id": "b-1", "number": number, "state": "running", "branch": "main", "pull_request": pull_request,
+            "url": format!("https://api.buildkite.com/v2/organizations/acme/pipelines/fraud-train/builds/{number}"),
+        },
+        "pipeline": {"slug": "fraud-train", "repository": "git@github.com:acme/fraud.git"},
+    })
+    .to_string()
+}
+
 #[test]
-fn files_for_other_signer_kinds_are_read_and_said_to_be_unused() {
+fn build_facts_are_laid_beside_the_event_and_marked_as_the_operators() {
+    let folder = Folder::new()
+        .with("ingress: { events: { auth: none } }", "ingress: { events: { auth: none }, builds: { auth: none } }\nbuildkite: { organization: acme, webhookSecretEnv: SECRET }")
+        .with("      sources: [webhook]", "      sources: [webhook]\n      pullRequest: none");
+    folder.event(&["epochs=3"], &[]);
+    folder.write("facts.json", &a_webhook(42, &json!(null)));
+    folder.write(
+        "fork.json",
+        &a_webhook(42, &json!({"id": "7", "repository": "https://github.com/eve/fraud"})),
+    );
+    folder.write("others.json", &a_webhook(43, &json!(null)));
+
+    let without = folder.explain(&["--output", "json"]);
+    let with = folder.explain(&["--build-facts", "facts.json", "--output", "json"]).ok();
+    let fork = folder.explain(&["--build-facts", "fork.json", "--output", "json"]);
+    let others = folder.explain(&["--build-facts", "others.json", "--output", "json"]);
+
+    let said = |ran: &crate::folder::Ran| {
+        let shown = ran.json();
+        (ran.code, shown["outcome"].as_str().unwrap().to_owned(), shown["reason"].clone())
+    };
+    assert_eq!(said(&without), (6, "waiting_build".to_owned(), json!("build_facts_awaited")));
+    assert_eq!(said(&with), (0, "launched".to_owned(), json!(null)));
+    assert_eq!(said(&fork), (4, "denied_policy".to_owned(), json!("fork_build")));
+    assert_eq!(said(&others), said(&without));
+    assert!(others.stderr.contains("--build-facts is not used"), "{}", others.stderr);
+    let shown = with.json();
+    let rungs = shown["decisions"][0]["checks"].as_array().unwrap().clone();
+    let rung = rungs.iter().find(|check| check["name"] == "require.pullRequest").unwrap();
+    assert_eq!((&rung["voucher"], &rung["detail"]), (&json!("webhook"), &json!("given by the operator")));
+}
+
+#[test]
+fn files_that_are_not_what_they_are_given_for_are_usage_errors() {
     let folder = Folder::new();
     folder.event(&["epochs=3"], &[]);
-    folder.write("facts.json", "{}");
+    folder.write("shapeless.json", "{}");
     folder.write("bad.json", "[");
 
-    let ran = folder.explain(&["--build-facts", "facts.json"]).ok();
+    let ran = folder.explain(&["--build-facts", "shapeless.json"]);
 
-    assert!(ran.stderr.contains("--build-facts is not used"), "{}", ran.stderr);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("webhook_shape"), "{}", ran.stderr);
     assert_eq!(folder.explain(&["--build-facts", "bad.json"]).code, 2);
     assert_eq!(folder.explain(&["--jwks", "bad.json"]).code, 2);
 }

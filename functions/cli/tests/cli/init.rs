@@ -27,6 +27,8 @@ fn what_is_written_lints_without_a_finding_once_the_key_exists() {
 
         let ran = folder.run(&["lint", "--config", "new.yaml", "--output", "json"]);
         assert_eq!((ran.code, ran.stdout.trim()), (0, "[]"), "{spec}: {ran:?}\n{}", folder.read("new.yaml"));
+        let ran = folder.run(&["test", "tests"]);
+        assert_eq!(ran.code, 0, "{spec}: {ran:?}\n{}", folder.read("tests/retrain.yaml"));
         // Nothing is overwritten.
         assert_eq!(folder.run(&INIT).code, 2);
     }
@@ -41,6 +43,7 @@ fn every_input_is_listed_with_its_type() {
     folder.run(&INIT).ok();
 
     insta::assert_snapshot!(folder.read("new.yaml"));
+    insta::assert_snapshot!(folder.read("tests/retrain.yaml"));
 }
 
 #[test]

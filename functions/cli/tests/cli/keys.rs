@@ -36,7 +36,8 @@ fn the_printed_signer_block_is_one_that_the_file_takes() {
     let block = ran.stdout.replace("YOUR-PIPELINE", "fraud-train");
     let folder = folder.with("signers:\n", &format!("signers:\n{block}"));
 
-    folder.run(&["lint"]).ok();
+    let ran = folder.run(&["lint"]).ok();
+    assert!(block.contains("notBefore: 20") && ran.stdout.ends_with(": ok\n"), "{block}{ran:?}");
 }
 
 #[test]

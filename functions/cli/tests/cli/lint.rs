@@ -46,3 +46,26 @@ fn a_file_that_cannot_be_read_is_a_finding_too() {
     assert_eq!((ran.code, ran.json()[0]["code"].as_str()), (2, Some("unreadable")));
     assert!(ran.stderr.contains("none.yaml"), "{}", ran.stderr);
 }
+
+#[test]
+fn code_scanning_gets_rules_and_places() {
+    let folder = Folder::new().with("maxAge: 24h", "maxAgge: 24h").with("      sources: [webhook]\n", "");
+    let ran = folder.run(&["lint", "--output", "sarif"]);
+
+    assert_eq!(ran.code, 2);
+    let sarif = ran.json();
+    assert_eq!(sarif["version"], "2.1.0");
+    let run = &sarif["runs"][0];
+    let first = &run["results"][0];
+    let place = &first["locations"][0]["physicalLocation"];
+    assert_eq!((&first["ruleId"], &first["level"]), (&"unknown-key".into(), &"error".into()), "{sarif}");
+    assert_eq!(
+        (&place["artifactLocation"]["uri"], &place["region"]["startLine"]),
+        (&"launchgate.yaml".into(), &13.into()),
+        "{sarif}"
+    );
+    let rules: Vec<_> =
+        run["tool"]["driver"]["rules"].as_array().unwrap().iter().map(|rule| &rule["id"]).collect();
+    assert!(run["results"].as_array().unwrap().iter().all(|result| rules.contains(&&result["ruleId"])));
+    assert_eq!(folder.run(&["version", "--output", "sarif"]).code, 2);
+}

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod cases;
 mod demo;
+mod diff;
 mod emit;
 mod explain;
 mod folder;

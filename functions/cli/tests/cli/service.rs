@@ -9,20 +9,28 @@ use launchgate_standin::{VertexOptions, VertexStandin};
 
 use crate::folder::Folder;
 
-struct Serving {
+pub(crate) struct Serving {
     child: Child,
     events: String,
 }
 
 impl Serving {
-    fn start(folder: &Folder, vertex: &VertexStandin) -> Self {
+    pub(crate) fn start(folder: &Folder, vertex: &VertexStandin) -> Self {
         let mut command = folder.command(&["serve", "--port", "0"]);
         command.env("LAUNCHGATE_VERTEX_ENDPOINT", vertex.endpoint());
+        // The demo's own triggers file lets webhooks in, and no service believes one without a secret.
+        command.env("BUILDKITE_WEBHOOK_SECRET", "shared-with-buildkite");
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert!(line.starts_with("http://127.0.0.1:"), "{line}");
         Self { child, events: format!("{}/pubsub/events", line.trim()) }
+    }
+}
+
+impl Serving {
+    pub(crate) fn events(&self) -> &str {
+        &self.events
     }
 }
 

@@ -5,10 +5,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use launchgate_statement::EventId;
 use launchgate_triggers::LaunchId;
+use launchgate_trust::BuildFacts;
 
 use crate::{
-    Admission, Admitted, Claim, Command, CommandId, CommandRecord, DecisionRecord, Durability, EventFilter,
-    EventSummary, Fence, Page, Progress, ReceiptRecord, Recorded, Redecided, Redecision, StoredEvent,
+    Admission, Admitted, BuildKey, Claim, Command, CommandId, CommandRecord, DecisionRecord, Durability,
+    EventFilter, EventSummary, Fence, KeptFacts, Page, Progress, ReceiptRecord, Recorded, Redecided,
+    Redecision, StoredEvent, UnheededBuild,
 };
 
 /// The durable record of receipts, events, decisions and commands. Its own clock is the only one that
@@ -26,10 +28,12 @@ pub trait Ledger: Send + Sync + 'static {
     async fn record_receipt(&self, receipt: ReceiptRecord) -> Result<(), LedgerError>;
 
     /// Adds signers to a known event and replaces or adds decisions, in one commit. A holder of a replaced
-    /// record can write nothing into the new one.
+    /// record can write nothing into the new one. A decision that waits is due when its time is over; one that
+    /// waits already keeps its end.
     async fn redecide(&self, redecision: Redecision) -> Result<Redecided, LedgerError>;
 
-    /// Takes an open decision whose lease has run out (compare-and-set; the fence grows by one).
+    /// Takes an open decision whose lease has run out (compare-and-set; the fence grows by one). One that is
+    /// `waiting_build` has nothing to send: its claim begins no intent and leaves nothing unanswered.
     async fn claim(&self, launch_id: &LaunchId, lease: Duration) -> Result<Claim, LedgerError>;
 
     /// Records what an attempt came to and ends the claim, if `fence` is still the newest. Recording the
@@ -50,6 +54,22 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// Notes that a failure has been told.
     async fn failure_told(&self, launch_id: &LaunchId) -> Result<(), LedgerError>;
+
+    /// Keeps facts if they are the newest of their build, whatever order they come in, and marks the build as
+    /// unheeded in the same commit.
+    async fn keep_build_facts(&self, facts: BuildFacts) -> Result<KeptFacts, LedgerError>;
+
+    /// What is kept of the builds of this name, the newest first.
+    async fn build_facts(&self, build: &BuildKey) -> Result<Vec<BuildFacts>, LedgerError>;
+
+    /// Events with a decision that is `waiting_build` for this build, oldest first.
+    async fn waiting_for(&self, build: &BuildKey) -> Result<Vec<EventId>, LedgerError>;
+
+    /// Builds whose newest facts nobody has noted as heeded, oldest first.
+    async fn unheeded_builds(&self, limit: usize) -> Result<Vec<UnheededBuild>, LedgerError>;
+
+    /// Notes that everything that waited was decided by these facts; newer ones stay unheeded.
+    async fn build_heeded(&self, heeded: &UnheededBuild) -> Result<(), LedgerError>;
 
     /// Records what an operator asks for.
     async fn ask(&self, command: Command) -> Result<CommandId, LedgerError>;

@@ -3,13 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use launchgate_engine::{
-    Admission, AttemptRecord, CallSummary, Command, CommandKind, DecisionRecord, EventRecord, Fence,
-    Progress, ReceiptRecord, Redecision, Run,
+    Admission, AttemptRecord, BuildKey, CallSummary, Command, CommandKind, DecisionRecord, EventRecord,
+    Fence, Progress, ReceiptRecord, Redecision, Run,
 };
 use launchgate_outcome::{Check, Outcome, Reason, Voucher};
 use launchgate_statement::{Artifact, Build, EventDigest, EventId, Sha256, Timestamp};
 use launchgate_triggers::{LaunchId, LaunchPlan, TriggerName, launch_id};
-use launchgate_trust::{Root, SignerId, VerifiedSignature};
+use launchgate_trust::{BuildFacts, Root, SignerId, VerifiedSignature};
 
 pub(crate) const LEASE: Duration = Duration::from_hours(1);
 
@@ -125,6 +125,7 @@ pub(crate) fn to_launch_as(n: u32, trigger: &str, kind: &str) -> DecisionRecord 
         config: Sha256::of(b"file"),
         attempts: Vec::new(),
         run: None,
+        wait_seconds: None,
         by: None,
     }
 }
@@ -137,6 +138,34 @@ pub(crate) fn denied(n: u32, trigger: &str) -> DecisionRecord {
         plan: None,
         ..to_launch(n, trigger)
     }
+}
+
+/// A decision that waits an hour for Buildkite's word on the event's build.
+pub(crate) fn waiting(n: u32, trigger: &str) -> DecisionRecord {
+    DecisionRecord {
+        outcome: Outcome::WaitingBuild,
+        reason: Some(Reason::BuildFactsAwaited),
+        message: Some("waits for Buildkite's webhook".into()),
+        plan: None,
+        wait_seconds: Some(3600),
+        ..to_launch(n, trigger)
+    }
+}
+
+/// The build of the event `n`.
+pub(crate) fn build(n: u32) -> BuildKey {
+    BuildKey::of(&event(n).build).unwrap()
+}
+
+/// What Buildkite says of the build of the event `n`, signed and (unless 0) finished at these seconds.
+pub(crate) fn facts(n: u32, id: &str, signed: i64, finished: i64) -> BuildFacts {
+    let build = event(n).build;
+    let at = |seconds| Timestamp::from_seconds(1_790_000_000 + seconds);
+    serde_json::from_value(serde_json::json!({
+        "id": id, "build": build, "blocked": false, "pullRequest": "none",
+        "finishedAt": (finished != 0).then(|| at(finished)), "origin": {"webhook": at(signed)},
+    }))
+    .unwrap()
 }
 
 pub(crate) fn admission(n: u32, decisions: Vec<DecisionRecord>) -> Admission {

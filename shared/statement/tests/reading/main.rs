@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod envelope;
+mod names;
 mod provenance;
 mod statement;
 

@@ -10,6 +10,7 @@ use super::{
     section::Section,
 };
 use crate::{
+    build_word::{BuildReads, is_forks_choice},
     expression::Expression,
     matching::{ArtifactPattern, ArtifactPatterns, Clause, Match, When},
 };
@@ -25,10 +26,18 @@ const CLAUSES: [(&str, &str, FactName); 5] = [
     ("step", "match.step", FactName::Step),
 ];
 
-/// A build fact that the trigger decides by, and where it stands.
+/// What one place of the trigger reads of the build.
 pub(super) struct Reads {
-    pub(super) fact: FactName,
+    pub(super) what: BuildReads,
     pub(super) at: At,
+}
+
+impl Reads {
+    /// One fact, by name.
+    pub(super) fn of(fact: FactName, at: &At) -> Self {
+        let what = BuildReads { facts: vec![fact], names_a_branch: is_forks_choice(fact) };
+        Self { what, at: at.clone() }
+    }
 }
 
 pub(super) fn read(member: &Member, reads: &mut Vec<Reads>, findings: &mut Findings) -> Option<Match> {
@@ -38,7 +47,7 @@ pub(super) fn read(member: &Member, reads: &mut Vec<Reads>, findings: &mut Findi
     let mut literal_pipeline = None;
     for (key, rung, fact) in CLAUSES {
         let Some(member) = section.get(key) else { continue };
-        reads.push(Reads { fact, at: member.key_at.clone() });
+        reads.push(Reads::of(fact, &member.key_at));
         let patterns = patterns(member, findings);
         if fact == FactName::Pipeline
             && let Some(list) = &patterns

@@ -1,7 +1,7 @@
 //! `require`.
 
 use launchgate_statement::FactName;
-use launchgate_trust::SignerId;
+use launchgate_trust::{Repository, SignerId};
 
 use super::{
     findings::Findings,
@@ -13,7 +13,7 @@ use super::{
     section::Section,
     signers::SignerList,
 };
-use crate::{repository::Repository, requirements::Requirements};
+use crate::requirements::{PullRequestRule, Requirements};
 
 pub(super) const KEYS: &[&str] =
     &["signers", "sources", "pullRequest", "repository", "maxAge", "artifact", "build"];
@@ -33,13 +33,14 @@ pub(super) fn read(
     findings: &mut Findings,
 ) -> Option<Requirements> {
     let section = Section::open("require", KEYS, &member.value, &member.key_at, findings)?;
-    later::neutral(section.get("pullRequest"), "any", &["none", "sameRepository", "any"], findings);
     later::neutral(section.get("artifact"), "none", &["none", "exists", "content"], findings);
-    later::neutral(section.get("build"), "none", &["none", "passed"], findings);
     let fix = "add `signers: { anyOf: [ID] }`: whose signature counts for this trigger";
     let permitted = section.need("signers", fix, findings).and_then(|it| permitted(it, signers, findings));
     let sources = section.get("sources").map(|it| sources(it, reads, findings));
     let repository = section.get("repository").map(|it| repository(it, reads, findings));
+    let pull_request =
+        section.get("pullRequest").map(|it| scalar::choice(it, &["none", "sameRepository", "any"], findings));
+    let build = section.get("build").map(|it| scalar::choice(it, &["none", "passed"], findings));
     let max_age = section.get("maxAge").map(|it| scalar::duration(it, findings));
     let (any_of, at_least) = permitted?;
     let signer_set = sets.iter().position(|set| *set == any_of).unwrap_or_else(|| {
@@ -52,6 +53,15 @@ pub(super) fn read(
         at_least,
         sources: sources.map_or(Some(None), |read| read.map(Some))?,
         repository: repository.map_or(Some(None), |read| read.map(Some))?,
+        pull_request: match pull_request {
+            None => PullRequestRule::Any,
+            Some(word) => match word? {
+                "none" => PullRequestRule::None,
+                "sameRepository" => PullRequestRule::SameRepository,
+                _ => PullRequestRule::Any,
+            },
+        },
+        build_passed: build.unwrap_or(Some("none"))? == "passed",
         max_age_seconds: max_age.unwrap_or(Some(MAX_AGE_SECONDS))?,
     })
 }
@@ -120,14 +130,14 @@ fn known(name: &str, node: &Node, signers: &SignerList, findings: &mut Findings)
 }
 
 fn sources(member: &Member, reads: &mut Vec<Reads>, findings: &mut Findings) -> Option<Vec<&'static str>> {
-    reads.push(Reads { fact: FactName::Source, at: member.key_at.clone() });
+    reads.push(Reads::of(FactName::Source, &member.key_at));
     let texts = scalar::texts(member, findings)?;
     let words = texts.iter().map(|(_, node)| scalar::choice_of(node, "sources", SOURCES, findings));
     words.collect::<Vec<_>>().into_iter().collect()
 }
 
 fn repository(member: &Member, reads: &mut Vec<Reads>, findings: &mut Findings) -> Option<Repository> {
-    reads.push(Reads { fact: FactName::Repository, at: member.key_at.clone() });
+    reads.push(Reads::of(FactName::Repository, &member.key_at));
     let text = scalar::text(member, findings)?;
     let repository = Repository::normalise(text);
     if repository.is_address() {

@@ -2,8 +2,8 @@
 
 use launchgate_statement::Timestamp;
 use launchgate_trust::{
-    BuildkiteOidc, PatternList, PublicKey, Root, Scheme, Signer, SignerId, SignerKind, Signers, Sigstore,
-    TrustError, TrustedRoot, Wildcards,
+    BuildkiteOidc, ForkBuilds, PatternList, PublicKey, Root, Scheme, Signer, SignerId, SignerKind, Signers,
+    Sigstore, TrustError, TrustedRoot, Wildcards,
 };
 
 use super::{
@@ -23,6 +23,7 @@ pub(super) const KEYS: &[&str] = &[
     "scheme",
     "notBefore",
     "notAfter",
+    "rotateAfter",
     "revoked",
     "pipelines",
     "builders",
@@ -45,6 +46,8 @@ pub(super) struct SignerList {
     pub(super) names: Vec<String>,
     sound: Vec<Signer>,
     places: Vec<At>,
+    /// Microseconds.
+    rotate_after: Vec<Option<i64>>,
 }
 
 impl SignerList {
@@ -64,6 +67,12 @@ impl SignerList {
             At::Variable(_) => None,
         };
         self.sound.iter().zip(&self.places).map(|(signer, at)| (signer.id.clone(), place(at))).collect()
+    }
+
+    /// `rotateAfter` of each sound signer that gives it, in microseconds.
+    pub(super) fn rotations(&self) -> Vec<(SignerId, i64)> {
+        let pairs = self.sound.iter().zip(&self.rotate_after);
+        pairs.filter_map(|(signer, after)| Some((signer.id.clone(), (*after)?))).collect()
     }
 
     pub(super) fn into_signers(self) -> Option<Signers> {
@@ -100,8 +109,9 @@ pub(super) fn read(member: &Member, around: &Around, findings: &mut Findings) ->
             }
             list.names.push(name.clone());
         }
-        if let Some(signer) = signer(item, around, findings) {
+        if let Some((signer, rotate_after)) = signer(item, around, findings) {
             list.sound.push(signer);
+            list.rotate_after.push(rotate_after);
             let id = item.get("id").unwrap_or(item);
             list.places.push(id.at.clone());
         }
@@ -109,7 +119,8 @@ pub(super) fn read(member: &Member, around: &Around, findings: &mut Findings) ->
     list
 }
 
-fn signer(item: &Node, around: &Around, findings: &mut Findings) -> Option<Signer> {
+/// The signer, with its `rotateAfter` in microseconds.
+fn signer(item: &Node, around: &Around, findings: &mut Findings) -> Option<(Signer, Option<i64>)> {
     let section = Section::open("a signer", KEYS, item, &item.at, findings)?;
     let id = section.need("id", "give the signer a name; triggers permit it by that", findings);
     let rule = "1 to 63 letters, digits, dots, dashes or underscores";
@@ -121,6 +132,7 @@ fn signer(item: &Node, around: &Around, findings: &mut Findings) -> Option<Signe
         let at = section.get("notAfter").map_or(item.at.clone(), |it| it.value.at.clone());
         findings.error("empty-validity", &at, "expected `notAfter` later than `notBefore`");
     }
+    let rotate_after = section.get("rotateAfter").map(|it| rotate_after(it, &section, findings));
     let revoked = section.get("revoked").and_then(|it| scalar::boolean(it, findings)).unwrap_or(false);
     let pipelines = section.get("pipelines").map(|it| pipelines(it, findings));
     let builders = section.get("builders").map(|it| scalar::texts(it, findings));
@@ -133,8 +145,31 @@ fn signer(item: &Node, around: &Around, findings: &mut Findings) -> Option<Signe
         Some(read) => Some(read?),
         None => None,
     };
+    let rotate_after = match rotate_after {
+        Some(read) => Some(read?),
+        None => None,
+    };
     in_order.then_some(())?;
-    Some(Signer { id: SignerId::new(id?), kind: kind?, not_before, not_after, revoked, pipelines, builders })
+    let id = SignerId::new(id?);
+    let signer = Signer { id, kind: kind?, not_before, not_after, revoked, pipelines, builders };
+    Some((signer, rotate_after))
+}
+
+/// An age that nobody could tell would be a promise that is not kept, so it is an error and not ignored.
+fn rotate_after(member: &Member, section: &Section, findings: &mut Findings) -> Option<i64> {
+    let seconds = scalar::duration(member, findings)?;
+    if section.get("publicKey").is_none() {
+        let message = "`rotateAfter` is the age of a key; a signer without `publicKey` has none to rotate";
+        findings.error("rotate-after-without-key", &member.key_at, message).fix("leave it out");
+        return None;
+    }
+    if section.get("notBefore").is_none() {
+        let message = "`rotateAfter` counts from `notBefore`, which this signer does not have";
+        let fix = "say since when the key is in use: `notBefore: 2026-11-18`";
+        findings.error("rotate-after-without-start", &member.key_at, message).fix(fix);
+        return None;
+    }
+    i64::try_from(seconds).ok()?.checked_mul(1_000_000)
 }
 
 fn kind(section: &Section, around: &Around, findings: &mut Findings) -> Option<SignerKind> {
@@ -186,20 +221,13 @@ fn kind(section: &Section, around: &Around, findings: &mut Findings) -> Option<S
     }
 }
 
-/// `forkBuilds: disabled`; nothing else is supported.
-fn fork_builds(section: &Section, findings: &mut Findings) -> Option<()> {
-    let fix = "write `forkBuilds: disabled` if these pipelines build no third-party forks, or prefix their branches: \
-               a fork can call its branch main, and no token says so";
+/// `forkBuilds`, which nobody but the operator can know.
+fn fork_builds(section: &Section, findings: &mut Findings) -> Option<ForkBuilds> {
+    let fix = "write `forkBuilds: disabled` if these pipelines build no third-party forks, or prefix their branches, \
+               else `forkBuilds: enabled`: a fork can call its branch main, and no token says so";
     let forks = section.need("forkBuilds", fix, findings)?;
-    if scalar::choice(forks, &["disabled", "enabled"], findings)? == "enabled" {
-        let message = "`forkBuilds: enabled` is not supported by this version, which cannot see that a build is not of \
-                       a fork";
-        let fix = "switch off builds of third-party forks, or prefix their branches, for every pipeline this signer \
-                   speaks for; then write `forkBuilds: disabled`";
-        findings.error(later::CODE, &forks.value.at, message).fix(fix);
-        return None;
-    }
-    Some(())
+    let enabled = scalar::choice(forks, &["disabled", "enabled"], findings)? == "enabled";
+    Some(if enabled { ForkBuilds::Enabled } else { ForkBuilds::Disabled })
 }
 
 fn sigstore(member: &Member, around: &Around, findings: &mut Findings) -> Option<Sigstore> {
@@ -220,8 +248,11 @@ fn sigstore(member: &Member, around: &Around, findings: &mut Findings) -> Option
         );
         Some(TrustedRoot::public_good())
     };
-    forks?;
-    Some(Sigstore { organization: organization?.to_owned(), trusted_root: trusted_root? })
+    Some(Sigstore {
+        organization: organization?.to_owned(),
+        trusted_root: trusted_root?,
+        fork_builds: forks?,
+    })
 }
 
 fn trusted_root(member: &Member, files: &dyn Files, findings: &mut Findings) -> Option<TrustedRoot> {
@@ -239,7 +270,7 @@ fn buildkite_oidc(member: &Member, around: &Around, findings: &mut Findings) -> 
     let section = Section::open("buildkiteOidc", OIDC_KEYS, &member.value, &member.key_at, findings)?;
     let organization = section.need("organization", "name the organization's slug", findings);
     let organization = organization.and_then(|it| scalar::text(it, findings));
-    let forks = fork_builds(&section, findings);
+    let fork_builds = fork_builds(&section, findings);
     let mut pin = |key| match section.get(key) {
         Some(member) => scalar::text(member, findings).map(|text| Some(text.to_owned())),
         None => Some(None),
@@ -250,7 +281,6 @@ fn buildkite_oidc(member: &Member, around: &Around, findings: &mut Findings) -> 
             .map(|texts| Some(texts.into_iter().map(|(text, _)| text.to_owned()).collect())),
         None => Some(None),
     };
-    forks?;
     Some(BuildkiteOidc {
         audience: around.audience?.to_owned(),
         organization: organization?.to_owned(),
@@ -258,6 +288,7 @@ fn buildkite_oidc(member: &Member, around: &Around, findings: &mut Findings) -> 
         pipeline_ids: pipeline_ids?,
         cluster: cluster?,
         queue: queue?,
+        fork_builds: fork_builds?,
     })
 }
 

@@ -1,7 +1,6 @@
 //! `triggers`: which build may start what.
 
-use launchgate_statement::FactName;
-use launchgate_trust::{SignerId, SignerKind, facts_vouched_by};
+use launchgate_trust::{BUILD_FACTS, SignerId, SignerKind, facts_vouched_by};
 
 use super::{
     Files,
@@ -12,8 +11,14 @@ use super::{
     require, scalar,
     section::Section,
     signers::SignerList,
+    wait_for,
 };
-use crate::{Mode, Trigger, TriggerName, Vertex, expression::Expression};
+use crate::{
+    Mode, Trigger, TriggerName, Vertex,
+    build_word::BuildReads,
+    expression::Expression,
+    requirements::{PullRequestRule, Requirements},
+};
 
 pub(super) const KEYS: &[&str] = &[
     "name",
@@ -35,6 +40,8 @@ pub(super) struct Context<'a> {
     pub(super) vertex: Option<&'a Vertex>,
     pub(super) signers: &'a SignerList,
     pub(super) files: &'a dyn Files,
+    /// Whether `ingress.builds` is there.
+    pub(super) takes_builds: bool,
 }
 
 /// The sound triggers and the distinct `anyOf` lists.
@@ -84,11 +91,13 @@ fn read(
     let name = name.and_then(|it| scalar::ruled(it, "bad-trigger-name", rule, fits, findings));
     let mode = section.get("mode").map(|it| scalar::choice(it, &["enforce", "observe", "paused"], findings));
     later_work(&section, findings);
+    let wait_for_build = wait_for::read(section.get("waitFor"), findings);
 
     let mut reads = Vec::new();
     let match_block = section.need("match", "add `match: { pipeline: … }`", findings);
     let matching = match_block.and_then(|it| match_section::read(it, &mut reads, findings));
     let require = section.need("require", "add `require: { signers: { anyOf: [ID] } }`", findings);
+    let require_block = require;
     let require = require.and_then(|it| require::read(it, context.signers, sets, &mut reads, findings));
     let launch = section.need("launch", "add `launch: { pipelineJob: … }`", findings);
     let around = launch::Around {
@@ -100,7 +109,10 @@ fn read(
     let mut remarks = Vec::new();
     let launch = launch.and_then(|it| launch::read(it, &around, &mut reads, &mut remarks, findings));
     if let Some(require) = &require {
-        unvouched(&reads, &require.any_of, context.signers, findings);
+        unvouched(&reads, &require.any_of, context, findings);
+        if let Some(block) = require_block {
+            build_facts(&BuildPlaces { require: block, reads: &reads }, require, context, findings);
+        }
     }
 
     let name_at = name_at.unwrap_or_else(|| item.at.clone());
@@ -119,6 +131,11 @@ fn read(
         matching: matching?,
         require: require?,
         launch: launch?,
+        reads: BuildReads {
+            names_a_branch: reads.iter().any(|read| read.what.names_a_branch),
+            facts: reads.into_iter().flat_map(|read| read.what.facts).collect(),
+        },
+        wait_for_build: wait_for_build?,
         match_text: match_block.map(|it| it.value.to_json().to_string()).unwrap_or_default(),
         place,
         remarks,
@@ -132,35 +149,87 @@ fn later_work(section: &Section, findings: &mut Findings) {
     later::neutral(section.get("onAmbiguous"), "hold", &["hold", "relaunch"], findings);
     later::refuse(section.get("concurrency"), "a concurrency limit", findings);
     later::refuse(section.get("maxLaunchesPerHour"), "an hourly limit", findings);
-    later::refuse(section.get("waitFor"), "waiting", findings);
 }
 
-/// Notes the build facts that an expression reads.
+/// Notes what an expression reads of the build.
 pub(super) fn note_reads(expression: &Expression, at: &At, reads: &mut Vec<Reads>) {
-    for path in expression.reads() {
-        let [root, name, ..] = &path[..] else { continue };
-        if root != "build" {
-            continue;
-        }
-        if let Some(fact) = FactName::ALL.into_iter().find(|fact| fact.as_str() == name) {
-            reads.push(Reads { fact, at: at.clone() });
+    reads.push(Reads { what: BuildReads::of_expression(expression), at: at.clone() });
+}
+
+/// What to add where a trigger reads what only Buildkite itself can prove.
+const TAKE_BUILDS: &str = "let Buildkite's webhooks in: add `ingress.builds` and `buildkite: { organization: …, \
+                           webhookSecretEnv: … }`";
+
+/// A fact that no permitted signer can ever prove makes a clause that never holds.
+fn unvouched(reads: &[Reads], any_of: &[SignerId], context: &Context, findings: &mut Findings) {
+    let kinds: Option<Vec<&SignerKind>> =
+        any_of.iter().map(|id| context.signers.get(id.as_str()).map(|signer| &signer.kind)).collect();
+    let Some(kinds) = kinds else { return };
+    for read in reads {
+        for fact in &read.what.facts {
+            let by_buildkite = BUILD_FACTS.contains(fact);
+            if by_buildkite && context.takes_builds
+                || kinds.iter().any(|kind| facts_vouched_by(kind.voucher()).contains(fact))
+            {
+                continue;
+            }
+            let name = fact.as_str();
+            let message = format!("no signer in `anyOf` can prove build.{name}, so this never holds");
+            let ways = if by_buildkite { format!("{TAKE_BUILDS}; or ") } else { String::new() };
+            findings.error("unvouched-fact", &read.at, message).fix(format!(
+                "{ways}permit a `publicKey` signer too, which vouches for all it says; in parameters the build's own \
+                 word can be read as claimed.build.{name}"
+            ));
         }
     }
 }
 
-/// A fact that no permitted signer can ever prove makes a clause that never holds.
-fn unvouched(reads: &[Reads], any_of: &[SignerId], signers: &SignerList, findings: &mut Findings) {
-    let kinds: Option<Vec<&SignerKind>> =
-        any_of.iter().map(|id| signers.get(id.as_str()).map(|signer| &signer.kind)).collect();
-    let Some(kinds) = kinds else { return };
-    for read in reads {
-        if !kinds.iter().any(|kind| facts_vouched_by(kind.voucher()).contains(&read.fact)) {
-            let name = read.fact.as_str();
-            let message = format!("no signer in `anyOf` can prove build.{name}, so this never holds");
-            findings.error("unvouched-fact", &read.at, message).fix(format!(
-                "permit a `publicKey` signer too, which vouches for all it says; in parameters the build's own word can \
-                 be read as claimed.build.{name}"
-            ));
-        }
+/// Where a trigger asks for Buildkite's own word.
+struct BuildPlaces<'a> {
+    require: &'a Member,
+    reads: &'a [Reads],
+}
+
+/// What needs Buildkite's own word must have a way to get it, and a trigger for builds of forks must say
+/// which pull requests it takes.
+fn build_facts(places: &BuildPlaces, require: &Requirements, context: &Context, findings: &mut Findings) {
+    let of_forks = require
+        .any_of
+        .iter()
+        .find(|id| context.signers.get(id.as_str()).is_some_and(|signer| signer.kind.builds_forks()));
+    if let Some(id) = of_forks
+        && places.require.value.get("pullRequest").is_none()
+    {
+        let message = format!(
+            "the signer `{id}` says `forkBuilds: enabled`, and this trigger does not say which pull requests it takes"
+        );
+        findings.error("pull-request-unstated", &places.require.key_at, message).fix(
+            "add `pullRequest: none` to `require` (builds of branches only), `sameRepository` (no forks) or `any`",
+        );
+    }
+    if context.takes_builds {
+        return;
+    }
+    let mut missing = |at: &At, message: String| {
+        findings.error("no-build-facts", at, message).fix(TAKE_BUILDS);
+    };
+    if require.pull_request != PullRequestRule::Any
+        && let Some(node) = places.require.value.get("pullRequest")
+    {
+        missing(&node.at, "only Buildkite's webhook says of which pull request a build is".to_owned());
+    }
+    if require.build_passed
+        && let Some(node) = places.require.value.get("build")
+    {
+        missing(&node.at, "only Buildkite's webhook says whether a build passed".to_owned());
+    }
+    if let Some(id) = of_forks
+        && let Some(read) = places.reads.iter().find(|read| read.what.names_a_branch)
+    {
+        let message = format!(
+            "branch and tag of a build that `{id}` vouches for may be a fork's choice; only Buildkite's webhook says \
+             that they are not"
+        );
+        missing(&read.at, message);
     }
 }

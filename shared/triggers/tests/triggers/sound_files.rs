@@ -1,7 +1,7 @@
 //! Files that are accepted, and what is read from them.
 
 use launchgate_triggers::{LaunchKind, LedgerChoice, Mode, Overrides, PushAuth, Severity, load, render};
-use launchgate_trust::{BuildkiteOidc, SignerKind, Sigstore, TrustedRoot};
+use launchgate_trust::{BuildkiteOidc, ForkBuilds, SignerKind, Sigstore, TrustedRoot};
 
 use crate::the_file::{Folder, RELEASE, YAML, config, edited, load_text};
 
@@ -75,6 +75,7 @@ fn a_keyless_signer_is_read_with_its_pins_and_bound_to_the_services_audience() {
         pipeline_ids: Some(vec!["p-1".to_owned()]),
         cluster: text("c-1"),
         queue: text("gpu"),
+        fork_builds: ForkBuilds::Disabled,
     };
     assert_eq!(signer.kind, SignerKind::BuildkiteOidc(expected));
     assert!(config.signers.need_buildkite_keys());
@@ -90,7 +91,11 @@ fn a_sigstore_signer_without_a_root_of_its_own_has_the_embedded_one_and_a_warnin
     ));
 
     let config = loaded.config.unwrap();
-    let expected = Sigstore { organization: "acme".to_owned(), trusted_root: TrustedRoot::public_good() };
+    let expected = Sigstore {
+        organization: "acme".to_owned(),
+        trusted_root: TrustedRoot::public_good(),
+        fork_builds: ForkBuilds::Disabled,
+    };
     assert_eq!(config.signers.iter().nth(1).unwrap().kind, SignerKind::Sigstore(expected));
     assert!(!config.signers.need_buildkite_keys());
     let codes: Vec<_> = loaded.findings.iter().map(|finding| finding.code).collect();

@@ -1,17 +1,17 @@
 //! Buildkite's token as signature: other people's vectors, and one negative test for each rule.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use launchgate_outcome::{CheckStatus, Outcome, Reason, Voucher};
+use launchgate_outcome::{CheckStatus, Reason, Voucher};
 use launchgate_statement::{Build, Envelope, FactName, FactName as F, PAYLOAD_TYPE, Signature, Timestamp};
 use launchgate_trust::{
-    BuildkiteKeys, BuildkiteOidc, Jwks, PatternList, Rejection, Root, Signer, SignerId, SignerKind, Signers,
-    TrustInputs, Unverified, VerifiedEvent, Wildcards, verify,
+    BuildFacts, BuildkiteKeys, BuildkiteOidc, ForkBuilds, Jwks, PatternList, Rejection, Root, Signer,
+    SignerId, SignerKind, Signers, TrustInputs, Unverified, VerifiedEvent, Wildcards,
+    unverified_token_claims, verify,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::push_token::{jwk, token_of};
+use crate::suite::{Suite, version_of};
 use crate::{a_key, a_signer, a_statement, at, published, signed_by, signers, vector};
 
 const AUDIENCE: &str = "launchgate-prod";
@@ -25,6 +25,7 @@ fn oidc() -> BuildkiteOidc {
         pipeline_ids: None,
         cluster: None,
         queue: None,
+        fork_builds: ForkBuilds::Disabled,
     }
 }
 
@@ -63,7 +64,7 @@ fn payload() -> Vec<u8> {
     statement.to_string().into_bytes()
 }
 
-fn claims() -> Value {
+pub(crate) fn claims() -> Value {
     let issued = published().seconds() - 30;
     json!({
         "iss": "https://agent.buildkite.com",
@@ -88,7 +89,7 @@ fn without(mut claims: Value, name: &str) -> Value {
     claims
 }
 
-fn token(claims: &Value) -> Vec<u8> {
+pub(crate) fn token(claims: &Value) -> Vec<u8> {
     token_of(&json!({"alg": "RS256", "kid": KID, "typ": "JWT"}).to_string(), &claims.to_string()).into_bytes()
 }
 
@@ -110,6 +111,22 @@ fn ask(
 fn judge_at(claims: &Value, signers: &Signers, published: Timestamp) -> Result<VerifiedEvent, Rejection> {
     let keys = key_set();
     ask(envelope(&[token(claims)]), signers, published, BuildkiteKeys::Complete(&keys)).map_err(rejection)
+}
+
+/// The event of these tests with a right token.
+pub(crate) fn an_envelope() -> Envelope {
+    envelope(&[token(&claims())])
+}
+
+/// By the signer and the keys of these tests.
+pub(crate) fn judge_envelope(envelope: Envelope) -> Result<VerifiedEvent, Rejection> {
+    static KEYS: std::sync::LazyLock<Jwks> = std::sync::LazyLock::new(key_set);
+    ask(envelope, &keyless(), published(), BuildkiteKeys::Complete(&KEYS)).map_err(rejection)
+}
+
+/// The event of these tests with this as its only signature.
+pub(crate) fn judge_token(token: Vec<u8>) -> Result<VerifiedEvent, Rejection> {
+    judge_envelope(envelope(&[token]))
 }
 
 fn judge(claims: &Value) -> Result<VerifiedEvent, Rejection> {
@@ -143,14 +160,15 @@ struct Case {
     publish_time: String,
 }
 
-#[test]
-fn keyless_vectors_are_answered_as_expected() {
-    let file: KeylessFile = serde_json::from_str(&vector("keyless.json")).unwrap();
+/// Our vectors of Buildkite tokens, made with Python.
+pub(crate) fn suite() -> Suite {
+    let content = vector("keyless.json");
+    let file: KeylessFile = serde_json::from_str(&content).unwrap();
     let text = |name: &str| file.config[name].as_str().unwrap().to_owned();
     let oidc = BuildkiteOidc { audience: text("audience"), organization: text("organization"), ..oidc() };
     let signers = signers([signer("buildkite", oidc)]);
     let keys = Jwks::parse(file.jwks.to_string().as_bytes()).unwrap();
-    let mut failed = Vec::new();
+    let mut suite = Suite::new("Buildkite token vectors of this repository", version_of(&content), 100);
     for case in &file.vectors {
         let (answer, reason) = match Envelope::parse(case.envelope.as_bytes()) {
             Err(error) => (error.reason.outcome().to_string(), error.reason.as_str()),
@@ -164,15 +182,20 @@ fn keyless_vectors_are_answered_as_expected() {
                 }
             }
         };
+        suite.answered(answer == "verified");
         let codes = ["identity_mismatch", "unbound_token", "binding_mismatch", "token_too_old"];
         let named = codes.into_iter().find(|code| case.note.contains(code));
         if !case.expect.split('|').any(|one| one == answer) || named.is_some_and(|code| code != reason) {
             let Case { name, expect, note, .. } = case;
-            failed.push(format!("{name}: expected {expect}, got {answer}/{reason} ({note})"));
+            suite.wrong(format!("{name}: expected {expect}, got {answer}/{reason} ({note})"));
         }
     }
-    assert!(failed.is_empty(), "{} of {} cases:\n{}", failed.len(), file.vectors.len(), failed.join("\n"));
-    assert!(file.vectors.len() >= 100);
+    suite
+}
+
+#[test]
+fn keyless_vectors_are_answered_as_expected() {
+    suite().holds();
 }
 
 #[test]
@@ -223,6 +246,24 @@ fn a_token_vouches_for_what_buildkite_says_and_for_nothing_else() {
     let time = facts.time().unwrap();
     let issued = Timestamp::from_seconds(published().seconds() - 30);
     assert_eq!((time.at, time.source, time.voucher), (issued, "token iat", Voucher::Token));
+}
+
+#[test]
+fn a_token_that_names_no_tag_disagrees_with_facts_that_do() {
+    let body = json!({
+        "event": "build.running",
+        "build": {
+            "id": "b-1", "number": 42, "branch": "main", "tag": "v2",
+            "url": "https://api.buildkite.com/v2/organizations/acme/pipelines/fraud-train/builds/42",
+        },
+        "pipeline": {"slug": "fraud-train"},
+    });
+    let told = BuildFacts::given_by_operator(body.to_string().as_bytes()).unwrap();
+
+    let facts = judge(&claims()).unwrap().facts(&[SignerId::new("buildkite")]);
+
+    assert_eq!(facts.build_id(), Some("b-1"));
+    assert_eq!(told.disagreement(&facts), Some(FactName::Tag), "the token says v1");
 }
 
 #[test]
@@ -532,18 +573,110 @@ fn windows_pipelines_and_revocation_hold_for_tokens_too() {
 }
 
 #[test]
-fn no_changed_character_of_a_token_is_accepted() {
-    let good = token(&claims());
-    let keys = key_set();
-    for at in (0..good.len()).step_by(7) {
-        let mut changed = good.clone();
-        changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
-        let answer = ask(envelope(&[changed]), &keyless(), published(), BuildkiteKeys::Complete(&keys));
-        assert_eq!(rejection(answer.unwrap_err()).refusal.outcome, Outcome::RejectedSignature, "{at}");
+fn a_padded_token_is_refused_and_not_read_over() {
+    let padded = [&token(&claims())[..], b"="].concat();
+    let rejection = judge_token(padded).unwrap_err();
+    assert_eq!(rejection.refusal.reason, Reason::BuildkiteTokenMalformed);
+}
+
+#[test]
+fn a_refusal_says_what_the_token_says_and_no_more_of_it_than_fits() {
+    let message = |claims: &Value| judge(claims).unwrap_err().refusal.message;
+    assert!(message(&with(claims(), "iss", json!("https://evil.example"))).contains("https://evil.example"));
+    assert!(message(&without(claims(), "iss")).contains("found nothing"));
+    let long = message(&with(claims(), "iss", json!("x".repeat(1000))));
+    assert!(long.contains(&"x".repeat(150)) && !long.contains(&"x".repeat(201)), "{long}");
+}
+
+#[test]
+fn what_has_not_the_form_of_a_token_is_an_unknown_signature_and_claims_nothing() {
+    for sig in ["ey-without-a-dot", "dots.without.ey", ""] {
+        let other = b"another signature".to_vec();
+        let answer = judge_envelope(envelope(&[sig.as_bytes().to_vec(), other]));
+        assert_eq!(answer.unwrap_err().refusal.reason, Reason::UnknownSigner, "{sig}");
+        assert_eq!(unverified_token_claims(sig.as_bytes()), None, "{sig}");
     }
-    // The last character's spare bits are none: they are refused, not ignored.
-    let padded = [&good[..], b"="].concat();
-    let answer = ask(envelope(&[padded]), &keyless(), published(), BuildkiteKeys::Complete(&keys));
-    assert_eq!(rejection(answer.unwrap_err()).refusal.reason, Reason::BuildkiteTokenMalformed);
-    assert!(URL_SAFE_NO_PAD.decode(good.rsplit(|byte| *byte == b'.').next().unwrap()).is_ok());
+    assert_eq!(unverified_token_claims(&[0xff; 64]), None);
+    let shown = unverified_token_claims(&token(&claims())).unwrap();
+    assert_eq!(Value::Object(shown), claims());
+}
+
+#[test]
+fn claims_are_shown_of_a_token_of_8_kib_and_of_no_longer_one() {
+    let shown = |length| unverified_token_claims(crate::push_token::token_of_length(length).as_bytes());
+    assert!(shown(8192).is_some());
+    assert_eq!(shown(8193), None);
+}
+
+#[test]
+fn only_an_rs256_token_by_an_rsa_key_speaks_for_a_job() {
+    let named = |header: Value| token_of(&header.to_string(), &claims().to_string()).into_bytes();
+    let answer = |signature| {
+        let keys = key_set();
+        let answer = ask(envelope(&[signature]), &keyless(), published(), BuildkiteKeys::Complete(&keys));
+        rejection(answer.unwrap_err()).refusal.reason
+    };
+    for alg in ["none", "HS256", "ES256", "PS256", "RS512"] {
+        let header = json!({"alg": alg, "kid": KID, "typ": "JWT"});
+        assert_eq!(answer(named(header)), Reason::BuildkiteTokenMalformed, "{alg}");
+    }
+    let header = json!({"alg": "RS256", "kid": KID, "typ": "JWT"});
+    for name in ["crit", "jku", "x5u", "x5c", "jwk"] {
+        let header = with(header.clone(), name, json!("https://evil.example"));
+        assert_eq!(answer(named(header)), Reason::BuildkiteTokenMalformed, "{name}");
+    }
+}
+
+#[test]
+fn of_several_refused_tokens_the_one_that_came_nearest_is_named() {
+    let mut forged = token(&claims());
+    let last = forged.len() - 2;
+    forged[last] = if forged[last] == b'A' { b'B' } else { b'A' };
+    let old = with(claims(), "iat", json!(published().seconds() - 1000));
+    let far_to_near = [
+        (b"eyJhbGciOiJub25lIn0.e30.".to_vec(), Reason::BuildkiteTokenMalformed),
+        (forged, Reason::BuildkiteTokenSignature),
+        (token(&with(claims(), "iss", json!("https://evil.example"))), Reason::BuildkiteTokenIssuer),
+        (token(&with(claims(), "aud", json!(AUDIENCE))), Reason::UnboundToken),
+        (
+            token(&with(claims(), "aud", json!(format!("{AUDIENCE}/event/{}", "0".repeat(64))))),
+            Reason::BindingMismatch,
+        ),
+        (token(&with(claims(), "exp", json!(0))), Reason::BuildkiteTokenTime),
+        (token(&old), Reason::TokenTooOld),
+    ];
+    for pair in far_to_near.windows(2) {
+        let [(far, _), (near, reason)] = pair else { unreachable!("windows of two") };
+        for both in [[far.clone(), near.clone()], [near.clone(), far.clone()]] {
+            let rejection = judge_envelope(envelope(&both)).unwrap_err();
+            assert_eq!(rejection.refusal.reason, *reason);
+        }
+    }
+}
+
+#[test]
+fn the_scope_is_shown_once_for_each_kind_of_proof_that_there_is() {
+    let scopes = |event: &VerifiedEvent| -> Vec<_> {
+        event
+            .checks()
+            .iter()
+            .filter(|check| check.name == "scope")
+            .map(|check| check.voucher.unwrap())
+            .collect()
+    };
+    assert_eq!(scopes(&judge(&claims()).unwrap()), [Voucher::Token]);
+
+    let key = a_key();
+    let both = signers([a_signer("key", &key), signer("buildkite", oidc())]);
+    let mut signed = envelope(&[token(&claims())]);
+    signed.signatures.extend(key.envelope(PAYLOAD_TYPE, &payload()).unwrap().signatures);
+    let keys = key_set();
+    let event = ask(signed, &both, published(), BuildkiteKeys::Complete(&keys)).unwrap();
+    assert_eq!(scopes(&event), [Voucher::Key, Voucher::Token]);
+}
+
+#[test]
+fn buildkites_keys_are_needed_where_somebody_speaks_by_its_tokens() {
+    assert!(keyless().need_buildkite_keys());
+    assert!(!signers([a_signer("key", &a_key())]).need_buildkite_keys());
 }

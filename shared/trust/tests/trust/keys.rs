@@ -1,8 +1,11 @@
 //! Keys: what is read, what is refused at load, and that what is signed verifies.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use launchgate_statement::{PAYLOAD_TYPE, Sha256};
-use launchgate_trust::{PublicKey, Scheme, Signers, SigningKey, TrustError, verify_signatures};
+use launchgate_trust::{Jwks, PublicKey, Scheme, Signers, SigningKey, TrustError, verify_signatures};
 use proptest::prelude::*;
+use serde_json::json;
 
 use crate::{a_key, a_signer, at, der, pem, signers, vector};
 
@@ -106,6 +109,58 @@ fn the_scheme_fits_the_key_and_rsa_names_one() {
     for name in ["", "rsa", "none", "ED25519", "hs256"] {
         assert!(matches!(Scheme::parse(name), Err(TrustError::UnknownScheme(_))), "{name}");
     }
+}
+
+#[test]
+fn a_key_has_one_spelling_its_length_and_its_parameters_as_their_rfcs_say() {
+    let load = |der: &[u8], scheme| PublicKey::from_pem(&pem("PUBLIC KEY", der), scheme);
+    let unsupported = |der: &[u8], scheme| matches!(load(der, scheme), Err(TrustError::UnsupportedKey(_)));
+    // An Ed25519 SubjectPublicKeyInfo: its algorithm, then the bit string.
+    let ed25519 = |parameters: &[u8], key: &[u8]| {
+        let algorithm = [&[0x06, 0x03, 0x2b, 0x65, 0x70], parameters].concat();
+        let length = |bytes: usize| u8::try_from(bytes).unwrap();
+        let body =
+            [&[0x30, length(algorithm.len())][..], &algorithm, &[0x03, length(key.len() + 1), 0x00], key];
+        let body = body.concat();
+        [&[0x30, length(body.len())][..], &body].concat()
+    };
+    assert!(load(&ed25519(&[], &[7; 32]), None).is_ok());
+    assert!(unsupported(&ed25519(&[], &[7; 31]), None));
+    assert!(unsupported(&ed25519(&[], &[7; 33]), None));
+    assert!(unsupported(&ed25519(&[0x05, 0x00], &[7; 32]), None), "with parameters");
+
+    let rsa = der("keys/rsa.pub");
+    assert_eq!(&rsa[..6], &[0x30, 0x82, 0x01, 0x22, 0x30, 0x0d]);
+    let mut bare = rsa.clone();
+    bare.drain(17..19);
+    (bare[3], bare[5]) = (0x20, 0x0b);
+    assert_eq!(&rsa[17..19], &[0x05, 0x00]);
+    assert!(unsupported(&bare, Some(Scheme::RsaPssSha256)), "without its NULL");
+}
+
+#[test]
+fn a_scheme_that_does_not_fit_is_told_with_the_keys_own_kind() {
+    for (file, kind) in
+        [("ed25519", "Ed25519"), ("p256", "ECDSA P-256"), ("p384", "ECDSA P-384"), ("rsa", "RSA")]
+    {
+        let other = if file == "ed25519" { Scheme::EcdsaP256 } else { Scheme::Ed25519 };
+        let error = PublicKey::from_pem(&vector(&format!("keys/{file}.pub")), Some(other)).unwrap_err();
+        assert!(error.to_string().contains(&format!("this key, which is {kind}")), "{error}");
+    }
+}
+
+#[test]
+fn an_rsa_key_has_2048_bits_and_an_exponent_of_four_bytes_at_most() {
+    let parse = |first: u8, exponent: &[u8]| {
+        let mut modulus = vec![0xff; 256];
+        modulus[0] = first;
+        let [n, e] = [&modulus[..], exponent].map(|number| URL_SAFE_NO_PAD.encode(number));
+        Jwks::parse(json!({"keys": [{"kty": "RSA", "kid": "a", "n": n, "e": e}]}).to_string().as_bytes())
+    };
+    assert!(parse(0x80, &[1, 0, 1]).is_ok());
+    assert!(parse(0x7f, &[1, 0, 1]).is_err(), "2047 bits");
+    assert!(parse(0xff, &[1, 0, 0, 1]).is_ok());
+    assert!(parse(0xff, &[1, 0, 0, 0, 1]).is_err());
 }
 
 #[test]

@@ -1,11 +1,16 @@
 //! Who vouches for an event: vectors of other implementations, and a negative test for each rule.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod bits;
+mod build_facts;
 mod conformance;
+mod fuzz;
+mod iap_token;
 mod keyless;
 mod keys;
 mod peers;
 mod push_token;
+mod python_peers;
 mod sigstore;
 mod sigstore_corpus;
 mod sigstore_peers;

@@ -27,12 +27,12 @@ pub(crate) fn jwk(file: &str, kid: &str) -> Value {
     json!({"kty": "RSA", "alg": "RS256", "use": "sig", "kid": kid, "n": URL_SAFE_NO_PAD.encode(modulus), "e": "AQAB"})
 }
 
-fn key_set() -> Jwks {
+pub(crate) fn key_set() -> Jwks {
     Jwks::parse(json!({"keys": [jwk("rsa", KID), {"kty": "EC", "kid": "ec"}]}).to_string().as_bytes())
         .unwrap()
 }
 
-fn identity() -> PushIdentity {
+pub(crate) fn identity() -> PushIdentity {
     PushIdentity {
         audience: "https://gate.example/pubsub/events".to_owned(),
         email: "push@acme.iam.gserviceaccount.com".to_owned(),
@@ -64,12 +64,37 @@ fn with(mut value: Value, name: &str, new: Value) -> Value {
 
 pub(crate) fn token_of(header: &str, claims: &str) -> String {
     let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
-    let signature = key("rsa").sign(signed.as_bytes()).unwrap();
-    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+    let signature = signature_of(&signed);
+    format!("{signed}.{signature}")
+}
+
+/// The third part of a token whose first two are `signed`.
+pub(crate) fn signature_of(signed: &str) -> String {
+    static KEY: std::sync::LazyLock<SigningKey> = std::sync::LazyLock::new(|| key("rsa"));
+    URL_SAFE_NO_PAD.encode(KEY.sign(signed.as_bytes()).unwrap())
+}
+
+/// A right one.
+pub(crate) fn a_token() -> String {
+    token(&header(), &claims())
 }
 
 fn token(header: &Value, claims: &Value) -> String {
     token_of(&header.to_string(), &claims.to_string())
+}
+
+/// A right one that has exactly so many bytes.
+pub(crate) fn token_of_length(length: usize) -> String {
+    let of = |header: &Value, padding: usize| {
+        token(header, &with(claims(), "padding", json!("x".repeat(padding))))
+    };
+    let about = (length - of(&header(), 0).len()) * 3 / 4;
+    // Base64 without padding skips every fourth length; a longer header then gives it.
+    let headers = [header(), with(header(), "cty", json!("JWT")), with(header(), "cty", json!("a JWT"))];
+    let near = (about.saturating_sub(30)..about + 30)
+        .flat_map(|padding| headers.iter().map(move |header| (header, padding)));
+    let mut near = near.map(|(header, padding)| of(header, padding));
+    near.find(|token| token.len() == length).expect("some padding gives this length")
 }
 
 fn ask(token: &str) -> Result<AuthenticatedSender, PushTokenError> {
@@ -281,6 +306,29 @@ fn a_key_set_keeps_rsa_signing_keys_and_nothing_ambiguous() {
     let padded = URL_SAFE_NO_PAD.encode([&[0][..], &n].concat());
     let set = parse(json!([with(good, "n", json!(padded))])).unwrap();
     assert!(verify_push_token(&token(&header(), &claims()), &set, &identity(), published()).is_ok());
+}
+
+#[test]
+fn a_refusal_says_what_the_token_says() {
+    let message = |name: &str, value: Value| {
+        ask(&token(&header(), &with(claims(), name, value))).unwrap_err().to_string()
+    };
+    for name in ["iss", "aud", "email", "email_verified"] {
+        assert!(message(name, json!("something else")).contains("found \"something else\""), "{name}");
+    }
+    assert!(!message("iss", json!("x".repeat(1000))).contains(&"x".repeat(201)));
+}
+
+#[test]
+fn a_token_may_have_8_kib_and_a_key_set_256() {
+    assert!(ask(&token_of_length(8192)).is_ok());
+    assert_eq!(reason(&token_of_length(8193)), Reason::TokenMalformed);
+
+    assert_eq!(Jwks::MAX_BYTES, 256 * 1024);
+    let set = json!({"keys": [jwk("rsa", KID)]}).to_string();
+    let padded = |length: usize| set.clone() + &" ".repeat(length - set.len());
+    assert!(Jwks::parse(padded(Jwks::MAX_BYTES).as_bytes()).is_ok());
+    assert!(Jwks::parse(padded(Jwks::MAX_BYTES + 1).as_bytes()).is_err());
 }
 
 #[test]

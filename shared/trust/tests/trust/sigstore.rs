@@ -6,7 +6,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use launchgate_outcome::{CheckStatus, Outcome, Reason, Voucher};
 use launchgate_standin::{Attestation, SigstoreStandin};
 use launchgate_statement::{Build, Envelope, FactName as F, PAYLOAD_TYPE, Signature, Timestamp};
-use launchgate_trust::{Rejection, Root, Signer, SignerId, SignerKind, Sigstore, TrustedRoot, VerifiedEvent};
+use launchgate_trust::{
+    ForkBuilds, Rejection, Root, Signer, SignerId, SignerKind, Sigstore, TrustedRoot, VerifiedEvent,
+    unverified_certificate_claims,
+};
 use serde_json::{Value, json};
 
 use crate::{a_key, a_signer, a_statement, by_keys, published, signers};
@@ -36,7 +39,11 @@ fn attestation() -> Attestation {
 }
 
 pub(crate) fn signer_under(id: &str, trusted_root: &TrustedRoot) -> Signer {
-    let sigstore = Sigstore { organization: "acme".to_owned(), trusted_root: trusted_root.clone() };
+    let sigstore = Sigstore {
+        organization: "acme".to_owned(),
+        trusted_root: trusted_root.clone(),
+        fork_builds: ForkBuilds::Disabled,
+    };
     Signer { kind: SignerKind::Sigstore(sigstore), ..a_signer(id, &a_key()) }
 }
 
@@ -351,4 +358,19 @@ fn a_signature_beside_the_bundle_that_no_one_made_does_not_count() {
     envelope.signatures = vec![Signature { keyid: None, sig: vec![0; 70] }];
     let refusal = by_keys(envelope, &signers([signer()]), published()).unwrap_err().refusal;
     assert_eq!(refusal.reason, Reason::BundleSignature);
+}
+
+#[test]
+fn what_a_certificate_claims_can_be_shown_without_believing_it() {
+    let stranger = SigstoreStandin::new(SINCE).attest(&a_statement(), &attestation());
+    let material = &stranger["verificationMaterial"];
+
+    let claims = unverified_certificate_claims(material).unwrap();
+
+    assert_eq!(claims.identity, "https://buildkite.com/acme/fraud-train");
+    assert_eq!(claims.issuer, "https://agent.buildkite.com");
+    assert_eq!(claims.build_trigger.as_deref(), Some("webhook"));
+    assert!(unverified_certificate_claims(&json!({"tlogEntries": []})).is_err());
+    let key = json!({"publicKey": {"hint": "a"}, "tlogEntries": []});
+    assert!(unverified_certificate_claims(&key).is_err(), "a key is no certificate");
 }

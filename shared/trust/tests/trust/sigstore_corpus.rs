@@ -16,13 +16,16 @@ const IDENTITY: &str = "https://github.com/sigstore-conformance/extremely-danger
                         .github/workflows/extremely-dangerous-oidc-beacon.yml@refs/heads/main";
 const ISSUER: &str = "https://token.actions.githubusercontent.com";
 
+/// Its name on the page of all suites.
+pub(crate) const NAME: &str = "sigstore-conformance `bundle-verify`";
+
 /// The suite; `None` where it is absent, which the test `name` says.
 pub(crate) fn suite(name: &str) -> Option<Suite> {
     let read =
         |path: &str| foreign(name, "LAUNCHGATE_CORPORA", "shared/corpora", &format!("{FOLDER}/{path}"));
     let default_artifact = read("a.txt")?;
     let folder = crate::foreign_folder("LAUNCHGATE_CORPORA", "shared/corpora").join(FOLDER);
-    let mut suite = Suite::new("sigstore-conformance `bundle-verify`", "a73de49", 70);
+    let mut suite = Suite::new(NAME, "a73de49", 70);
     let mut cases: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     cases.retain(|path| path.is_dir());
     cases.sort();

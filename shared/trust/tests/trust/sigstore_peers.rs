@@ -14,6 +14,10 @@ use crate::{
     suite::Suite,
 };
 
+/// Their names on the page of all suites.
+pub(crate) const MOCK: &str = "bundles by npm @sigstore/mock and @sigstore/sign";
+pub(crate) const SECOND_OPINION: &str = "PyPI sigstore as second opinion on bundles, ours and those of npm";
+
 const IDENTITY: &str = "https://buildkite.com/acme/fraud-train";
 const ISSUER: &str = "https://agent.buildkite.com";
 
@@ -72,7 +76,7 @@ fn bundle_answer(case: &Case) -> Result<(), String> {
 
 /// Bundles by the npm packages; `None` where they are absent, which the test `name` says.
 pub(crate) fn mock(name: &str) -> Option<Suite> {
-    let mut suite = Suite::new("bundles by npm @sigstore/mock and @sigstore/sign", "0.12.1, 4.1.1", 15);
+    let mut suite = Suite::new(MOCK, "0.12.1, 4.1.1", 15);
     for case in made_by_mock(name)? {
         let answer = event_answer(case);
         suite.answered(answer.is_ok());
@@ -121,7 +125,7 @@ fn made_by_standin() -> Vec<Case> {
     cases
 }
 
-/// The PyPI package's opinion on bundles, ours and theirs, beside our answer at the layer of bundles.
+/// The `PyPI` package's opinion on bundles, ours and theirs, beside our answer at the layer of bundles.
 pub(crate) fn second_opinion(name: &str) -> Option<Suite> {
     let cases: Vec<_> = made_by_standin();
     let cases: Vec<_> = cases.iter().chain(made_by_mock(name)?).collect();
@@ -132,8 +136,7 @@ pub(crate) fn second_opinion(name: &str) -> Option<Suite> {
         })
         .collect();
     let opinions = peers::python(name, "sigstore_peer.py")?.ask(&Value::Array(question));
-    let mut suite =
-        Suite::new("PyPI sigstore as second opinion on bundles, ours and those of npm", "4.5.1", 25);
+    let mut suite = Suite::new(SECOND_OPINION, "4.5.1", 25);
     for (case, theirs) in cases.into_iter().zip(opinions.as_array().unwrap()) {
         let ours = bundle_answer(case);
         suite.answered(ours.is_ok());

@@ -35,14 +35,20 @@ impl Suite {
         }
     }
 
-    pub(crate) fn answered(&mut self, accepted: bool) {
-        *(if accepted { &mut self.accepted } else { &mut self.rejected }) += 1;
-    }
-
-    /// The case was not put to the code under test.
-    pub(crate) fn exclude(&mut self, why: &str) {
-        self.excluded += 1;
-        self.explain("excluded", why);
+    /// Counts the answer to a case that its makers call `valid` or not. `otherwise` says why another answer
+    /// than theirs is right; a reason that does not apply is wrong like an answer without one.
+    pub(crate) fn compare(&mut self, named: &str, accepted: bool, valid: bool, otherwise: Option<&str>) {
+        self.answered(accepted);
+        match otherwise {
+            None if accepted && !valid => self.wrong(format!("{named}: ACCEPTED")),
+            None if !accepted && valid => self.wrong(format!("{named}: rejected, for no listed reason")),
+            None => {}
+            Some(why) if accepted == valid => {
+                self.wrong(format!("{named}: the listed reason does not apply: {why}"));
+            }
+            Some(why) if accepted => self.accepted_though_invalid(why),
+            Some(why) => self.refused_though_valid(why),
+        }
     }
 
     /// The rejected case is one that the suite calls valid or acceptable.
@@ -53,6 +59,16 @@ impl Suite {
     /// The accepted case is one that the suite calls invalid, for another question than the one it was put.
     pub(crate) fn accepted_though_invalid(&mut self, why: &str) {
         self.explain("accepted though invalid there", why);
+    }
+
+    pub(crate) fn answered(&mut self, accepted: bool) {
+        *(if accepted { &mut self.accepted } else { &mut self.rejected }) += 1;
+    }
+
+    /// The case was not put to the code under test.
+    pub(crate) fn exclude(&mut self, why: &str) {
+        self.excluded += 1;
+        self.explain("excluded", why);
     }
 
     fn explain(&mut self, what: &str, why: &str) {

@@ -139,6 +139,9 @@ fn the_event_id_is_the_one_other_implementations_compute() {
     assert_eq!(envelope.event_digest().id().as_str(), example["id"]);
 }
 
+/// Its name on the page of all suites.
+pub(crate) const OFFICIAL: &str = "official DSSE vectors, signature layer";
+
 /// The vectors of the DSSE specification; `None` where they are absent, which the test `name` says.
 pub(crate) fn official(name: &str) -> Option<Suite> {
     let text = foreign(name, "LAUNCHGATE_DSSE_VECTORS", "shared/vectors/dsse", "official.json")?;
@@ -153,7 +156,7 @@ pub(crate) fn official(name: &str) -> Option<Suite> {
         PublicKey::from_pem(&pem("PUBLIC KEY", &der), None).unwrap()
     };
     let cases = file["cases"].as_array().or(file["vectors"].as_array()).unwrap();
-    let mut suite = Suite::new("official DSSE vectors, signature layer", version_of(&text), 9);
+    let mut suite = Suite::new(OFFICIAL, version_of(&text), 9);
     for case in cases {
         let trusted = case["trustedKeys"].as_array().unwrap().iter().map(|name| name.as_str().unwrap());
         let signers = Signers::new(trusted.map(|name| signer(name, key(name))).collect()).unwrap();
@@ -177,6 +180,9 @@ fn the_official_dsse_vectors_hold_at_the_signature_layer() {
     }
 }
 
+/// Its name on the page of all suites.
+pub(crate) const PLUGIN: &str = "official plugin: its example, its key in each scheme";
+
 /// The official plugin's published example and demo key; `None` where they are absent, which the test
 /// `name` says.
 pub(crate) fn plugin(name: &str) -> Option<Suite> {
@@ -184,7 +190,7 @@ pub(crate) fn plugin(name: &str) -> Option<Suite> {
     let read =
         |file: &str| foreign(name, "LAUNCHGATE_CORPORA", "shared/corpora", &format!("{folder}/{file}"));
     let (text, pem) = (read("envelope.json")?, read("demo_key.pub")?);
-    let mut suite = Suite::new("official plugin: its example, its key in each scheme", version_of(&text), 3);
+    let mut suite = Suite::new(PLUGIN, version_of(&text), 3);
 
     let envelope = Envelope::parse(text.as_bytes()).unwrap();
     let own = signer("own", crate::a_key().public_key().unwrap());

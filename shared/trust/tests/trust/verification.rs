@@ -204,11 +204,6 @@ fn only_permitted_signers_vouch_and_a_key_vouches_for_all_it_says() {
     assert_eq!(none.build(), &launchgate_statement::Build::default());
 }
 
-fn flip(bytes: &mut [u8], at: prop::sample::Index, bit: u8) {
-    let at = at.index(bytes.len());
-    bytes[at] ^= 1 << bit;
-}
-
 fn keys() -> &'static [SigningKey; 3] {
     static KEYS: std::sync::OnceLock<[SigningKey; 3]> = std::sync::OnceLock::new();
     use launchgate_trust::Scheme as S;
@@ -218,29 +213,6 @@ fn keys() -> &'static [SigningKey; 3] {
 }
 
 proptest! {
-    #[test]
-    fn no_flipped_bit_of_payload_signature_or_type_is_accepted(
-        key in 0..3usize, part in 0..3usize, at in any::<prop::sample::Index>(), bit in 0..8u8,
-    ) {
-        let key = &keys()[key];
-        let signers = signers([a_signer("a", key)]);
-        let mut envelope = signed_by(&[key]);
-        prop_assert!(judge(envelope.clone(), &signers).is_ok());
-        match part {
-            0 => flip(&mut envelope.payload, at, bit),
-            1 => flip(&mut envelope.signatures[0].sig, at, bit),
-            _ => {
-                let mut bytes = envelope.payload_type.clone().into_bytes();
-                flip(&mut bytes, at, bit % 7);
-                envelope.payload_type = String::from_utf8(bytes).unwrap();
-            }
-        }
-
-        let rejection = judge(envelope, &signers).unwrap_err();
-
-        prop_assert_eq!(rejection.refusal.outcome, Outcome::RejectedSignature);
-    }
-
     #[test]
     fn arbitrary_envelopes_never_panic_nor_pass(
         payload in prop::collection::vec(any::<u8>(), 0..60),

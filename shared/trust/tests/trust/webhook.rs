@@ -7,7 +7,7 @@ use ring::hmac;
 
 use crate::published;
 
-fn header(secret: &str, seconds: i64, body: &[u8]) -> String {
+pub(crate) fn header(secret: &str, seconds: i64, body: &[u8]) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
     let message = [format!("{seconds}.").as_bytes(), body].concat();
     let signature = hmac::sign(&key, &message);

@@ -50,18 +50,7 @@ impl Suite {
             Err(error) => return self.wrong(format!("{named}: the key is not loaded: {error}")),
         };
         let accepted = key.verifies(case.message, case.signature);
-        self.answered(accepted);
-        let invalid = case.result == TestResult::Invalid;
-        match case.otherwise {
-            None if accepted && invalid => self.wrong(format!("{named}: ACCEPTED")),
-            None if !accepted && !invalid => self.wrong(format!("{named}: rejected, for no listed reason")),
-            None => {}
-            Some(why) if accepted != invalid => {
-                self.wrong(format!("{named}: the listed reason does not apply: {why}"));
-            }
-            Some(why) if accepted => self.accepted_though_invalid(why),
-            Some(why) => self.refused_though_valid(why),
-        }
+        self.compare(&named, accepted, case.result != TestResult::Invalid, case.otherwise);
     }
 }
 

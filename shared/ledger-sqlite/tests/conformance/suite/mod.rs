@@ -2,6 +2,7 @@
 //! `conformance!(TheFactory)`.
 
 pub(crate) mod admission;
+pub(crate) mod builds;
 pub(crate) mod claims;
 pub(crate) mod commands;
 pub(crate) mod listing;
@@ -38,6 +39,11 @@ macro_rules! conformance {
                 a_repeated_admission_is_known_and_its_claims_stand, open_decisions_with_a_plan_are_claimed, no_more_are_claimed_than_asked_for,
                 what_was_answered_is_there_after_a_restart, rejected_bodies_are_cut_and_other_bodies_dropped,
                 a_rejected_copy_does_not_touch_the_event, a_decision_of_another_event_spoils_no_neighbour;
+            builds: the_newest_word_on_a_build_is_kept_whatever_the_order, facts_are_told_apart_by_the_builds_id,
+                a_build_is_unheeded_until_its_newest_word_is_heeded, who_waits_is_found_until_it_is_decided,
+                a_decision_that_waits_is_due_at_its_end_and_not_before,
+                a_claim_on_what_waits_begins_no_intent, what_waits_on_keeps_its_end,
+                facts_survive_a_restart, of_many_deliveries_at_once_one_word_is_kept;
             claims: a_live_lease_keeps_others_out, a_lease_that_ran_out_is_taken_over_under_the_next_fence,
                 of_many_claimants_one_holds_it, a_holder_that_was_overtaken_cannot_record,
                 the_same_record_again_is_yes_and_written_once, another_record_under_a_spent_fence_is_lost,

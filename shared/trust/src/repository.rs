@@ -4,11 +4,11 @@ use std::fmt;
 
 /// Lower-case host and path, without scheme, user, port and `.git`; `git@host:org/repo` is `host/org/repo`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Repository(String);
+pub struct Repository(String);
 
 impl Repository {
     /// The normal form of any text; texts that are no address come out as themselves, lower-cased.
-    pub(crate) fn normalise(text: &str) -> Self {
+    pub fn normalise(text: &str) -> Self {
         let text = text.trim();
         let text = text.strip_prefix("git+").unwrap_or(text);
         let (has_scheme, rest) = match text.split_once("://") {
@@ -29,7 +29,7 @@ impl Repository {
     }
 
     /// Whether it names a host and something on it.
-    pub(crate) fn is_address(&self) -> bool {
+    pub fn is_address(&self) -> bool {
         matches!(self.0.split_once('/'), Some((host, path)) if host.contains('.') && !path.is_empty())
     }
 }

@@ -1,0 +1,131 @@
+//! A real ledger with something put before one of its commits, so that a race is played and not hoped for.
+
+use std::{future::Future, pin::Pin, sync::Mutex, time::Duration};
+
+use async_trait::async_trait;
+use launchgate_engine::{
+    Admission, Admitted, BuildKey, Claim, Command, CommandId, CommandRecord, DecisionRecord, Durability,
+    EventFilter, EventSummary, Fence, KeptFacts, Page, Progress, ReceiptRecord, Recorded, Redecided,
+    Redecision, StoredEvent, UnheededBuild,
+    ports::{Ledger, LedgerError},
+};
+use launchgate_ledger_sqlite::SqliteLedger;
+use launchgate_statement::EventId;
+use launchgate_triggers::LaunchId;
+use launchgate_trust::BuildFacts;
+
+type Errand = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The ledger below, with an errand.
+pub(crate) struct Interposed {
+    below: SqliteLedger,
+    before_admission: Mutex<Option<Errand>>,
+}
+
+impl Interposed {
+    pub(crate) fn over(below: SqliteLedger) -> Self {
+        Self { below, before_admission: Mutex::new(None) }
+    }
+
+    /// Runs the errand to its end when the next admission is about to be committed.
+    pub(crate) fn before_the_next_admission(&self, errand: impl Future<Output = ()> + Send + 'static) {
+        *self.before_admission.lock().unwrap() = Some(Box::pin(errand));
+    }
+}
+
+#[async_trait]
+impl Ledger for Interposed {
+    async fn admit(&self, admission: Admission) -> Result<Admitted, LedgerError> {
+        let errand = self.before_admission.lock().unwrap().take();
+        if let Some(errand) = errand {
+            errand.await;
+        }
+        self.below.admit(admission).await
+    }
+
+    async fn record_receipt(&self, receipt: ReceiptRecord) -> Result<(), LedgerError> {
+        self.below.record_receipt(receipt).await
+    }
+
+    async fn redecide(&self, redecision: Redecision) -> Result<Redecided, LedgerError> {
+        self.below.redecide(redecision).await
+    }
+
+    async fn claim(&self, launch_id: &LaunchId, lease: Duration) -> Result<Claim, LedgerError> {
+        self.below.claim(launch_id, lease).await
+    }
+
+    async fn record(
+        &self,
+        launch_id: &LaunchId,
+        fence: Fence,
+        progress: Progress,
+        durability: Durability,
+    ) -> Result<Recorded, LedgerError> {
+        self.below.record(launch_id, fence, progress, durability).await
+    }
+
+    async fn due(&self, limit: usize) -> Result<Vec<LaunchId>, LedgerError> {
+        self.below.due(limit).await
+    }
+
+    async fn untold_failures(&self, limit: usize) -> Result<Vec<DecisionRecord>, LedgerError> {
+        self.below.untold_failures(limit).await
+    }
+
+    async fn failure_told(&self, launch_id: &LaunchId) -> Result<(), LedgerError> {
+        self.below.failure_told(launch_id).await
+    }
+
+    async fn keep_build_facts(&self, facts: BuildFacts) -> Result<KeptFacts, LedgerError> {
+        self.below.keep_build_facts(facts).await
+    }
+
+    async fn build_facts(&self, build: &BuildKey) -> Result<Vec<BuildFacts>, LedgerError> {
+        self.below.build_facts(build).await
+    }
+
+    async fn waiting_for(&self, build: &BuildKey) -> Result<Vec<EventId>, LedgerError> {
+        self.below.waiting_for(build).await
+    }
+
+    async fn unheeded_builds(&self, limit: usize) -> Result<Vec<UnheededBuild>, LedgerError> {
+        self.below.unheeded_builds(limit).await
+    }
+
+    async fn build_heeded(&self, heeded: &UnheededBuild) -> Result<(), LedgerError> {
+        self.below.build_heeded(heeded).await
+    }
+
+    async fn ask(&self, command: Command) -> Result<CommandId, LedgerError> {
+        self.below.ask(command).await
+    }
+
+    async fn open_commands(&self, limit: usize) -> Result<Vec<CommandRecord>, LedgerError> {
+        self.below.open_commands(limit).await
+    }
+
+    async fn command_done(&self, id: CommandId, result: String) -> Result<(), LedgerError> {
+        self.below.command_done(id, result).await
+    }
+
+    async fn command(&self, id: CommandId) -> Result<Option<CommandRecord>, LedgerError> {
+        self.below.command(id).await
+    }
+
+    async fn event(&self, id: &EventId) -> Result<Option<StoredEvent>, LedgerError> {
+        self.below.event(id).await
+    }
+
+    async fn events(&self, filter: EventFilter) -> Result<Page<EventSummary>, LedgerError> {
+        self.below.events(filter).await
+    }
+
+    async fn ready(&self) -> Result<(), LedgerError> {
+        self.below.ready().await
+    }
+
+    async fn flush(&self) -> Result<(), LedgerError> {
+        self.below.flush().await
+    }
+}
