@@ -41,7 +41,7 @@ Examples:
   launchgate emit --keyless --audience launchgate-prod --artifact gs://acme-models/fraud/model.bin \\
     --topic projects/acme-ml/topics/launchgate-events
   launchgate emit --artifact model.tar.gz --topic projects/acme-ml/topics/launchgate-events \\
-    --kms projects/acme-ml/locations/europe-west1/keyRings/launchgate/cryptoKeys/release/cryptoKeyVersions/1
+    --kms projects/acme-ml/…/cryptoKeys/release/cryptoKeyVersions/1
   launchgate emit --artifact gs://acme-models/fraud/model.bin --key keys/release.key --dry-run > event.json
   launchgate emit --artifact gs://acme-models/fraud/model.bin --statement > statement.json   for a Sigstore client
 

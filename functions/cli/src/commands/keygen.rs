@@ -24,10 +24,9 @@ With --kms no key is made: the public key of that version in Cloud KMS is writte
 Examples:
   launchgate keygen --out keys/release
   launchgate keygen --out keys/release --scheme ecdsa-p256 --id release-2027
-  launchgate keygen --out keys/release --kms projects/acme-ml/locations/europe-west1/keyRings/launchgate/cryptoKeys/release/cryptoKeyVersions/1
+  launchgate keygen --out keys/release --kms projects/acme-ml/…/cryptoKeys/release/cryptoKeyVersions/1
 
-Exit codes: 0 written · 2 a file is there already or cannot be written, or Cloud KMS refused · 7 Google did not
-answer")]
+Exit codes: 0 written · 2 a file is there already or cannot be written, or Cloud KMS refused · 7 no answer")]
 pub(crate) struct Keygen {
     /// Where to write: PREFIX.key and PREFIX.pem
     #[arg(long, value_name = "PREFIX")]

@@ -20,7 +20,7 @@ Examples:
   launchgate sign statement.json --key keys/release.key > event.json
   launchgate sign event.json --key keys/second.key > event-2of2.json
   launchgate sign --artifact model.tar.gz --set dataset=2026-11 --key keys/release.key > event.json
-  launchgate sign statement.json --kms projects/acme-ml/locations/europe-west1/keyRings/launchgate/cryptoKeys/release/cryptoKeyVersions/1
+  launchgate sign statement.json --kms projects/acme-ml/…/cryptoKeys/release/cryptoKeyVersions/1
 
 Exit codes: 0 signed · 2 no key, or nothing acceptable to sign · 7 Google did not answer")]
 pub(crate) struct Sign {

@@ -61,12 +61,7 @@ pub(super) fn scenes(stage: &Stage) -> Result<Vec<Scene>, Failure> {
     })?;
     let [ours, theirs] = [117, 118].map(|number| story("fraud-open", number));
     let [of_main, of_a_fork] = [by_token(&ours, &ours, |_| ())?, by_token(&theirs, &theirs, |_| ())?];
-    let (release_of, another) = (story("fraud-release", 119), story("fraud-release", 120));
-    let bundle = by_bundle(stage, &release_of, &release_of, cast.published)?;
-    let foreign_bundle = by_bundle(stage, &another, &release_of, cast.published)?;
-    let mut torn_bundle = bundle.clone();
-    torn_bundle["dsseEnvelope"] =
-        by_bundle(stage, &another, &another, cast.published)?["dsseEnvelope"].take();
+    let releases = [119, 120].map(|number| story("fraud-release", number));
     let good = train(101).signed(release)?;
     let forged = tampered(&train(102).signed(release)?);
     let by_a_stranger = train(103).signed(&strangers_key()?)?;
@@ -119,25 +114,7 @@ pub(super) fn scenes(stage: &Stage) -> Result<Vec<Scene>, Failure> {
         &told,
         Err(Reason::ForkBuild),
     );
-    cast.add(
-        "bundle",
-        "a Sigstore bundle made by the job",
-        bundle.to_string().into_bytes(),
-        (Outcome::Launched, None, 1),
-    );
-    let [torn_bundle, foreign_bundle] = [torn_bundle, foreign_bundle].map(|it| it.to_string().into_bytes());
-    cast.is_no_event(
-        "torn-bundle",
-        "that bundle around another statement",
-        &torn_bundle,
-        Reason::BundleSignature,
-    );
-    cast.is_no_event(
-        "foreign-bundle",
-        "a bundle of another build",
-        &foreign_bundle,
-        Reason::IdentityMismatch,
-    );
+    cast.bundles(stage, releases)?;
     cast.is_no_event(
         "not-an-event",
         "something that is no event",
@@ -194,6 +171,36 @@ struct Cast {
 }
 
 impl Cast {
+    /// Sigstore bundles of two builds: one right, one torn, one of the other build.
+    fn bundles(&mut self, stage: &Stage, [release, another]: [Story; 2]) -> Result<(), Failure> {
+        let bundle = by_bundle(stage, &release, &release, self.published)?;
+        let foreign_bundle = by_bundle(stage, &another, &release, self.published)?;
+        let mut torn_bundle = bundle.clone();
+        torn_bundle["dsseEnvelope"] =
+            by_bundle(stage, &another, &another, self.published)?["dsseEnvelope"].take();
+        self.add(
+            "bundle",
+            "a Sigstore bundle made by the job",
+            bundle.to_string().into_bytes(),
+            (Outcome::Launched, None, 1),
+        );
+        let [torn_bundle, foreign_bundle] =
+            [torn_bundle, foreign_bundle].map(|it| it.to_string().into_bytes());
+        self.is_no_event(
+            "torn-bundle",
+            "that bundle around another statement",
+            &torn_bundle,
+            Reason::BundleSignature,
+        );
+        self.is_no_event(
+            "foreign-bundle",
+            "a bundle of another build",
+            &foreign_bundle,
+            Reason::IdentityMismatch,
+        );
+        Ok(())
+    }
+
     fn launches(&mut self, name: &'static str, title: &'static str, envelope: &Envelope, runs: usize) {
         self.add(name, title, envelope.to_json().into_bytes(), (Outcome::Launched, None, runs));
     }
