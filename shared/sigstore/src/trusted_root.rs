@@ -53,11 +53,6 @@ impl TrustedRoot {
         Ok(Self(Arc::new(Inner { verifier, digest })))
     }
 
-    /// SHA-256 of the JSON it was read from.
-    pub fn digest(&self) -> [u8; 32] {
-        self.0.digest
-    }
-
     pub(crate) fn verifier(&self) -> &Verifier {
         &self.0.verifier
     }

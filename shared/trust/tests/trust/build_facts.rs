@@ -80,6 +80,21 @@ fn everything_that_buildkite_says_of_a_build_is_read() {
 }
 
 #[test]
+fn a_blocked_build_says_so() {
+    assert!(facts(&with("/build/blocked", json!(true))).blocked());
+}
+
+#[test]
+fn a_pull_requests_number_is_a_whole_one() {
+    for id in [json!(1.5), json!(-7)] {
+        let webhook = with("/build/pull_request", json!({"id": id}));
+        assert!(told(&webhook, published().seconds()).is_err(), "{webhook}");
+    }
+    let facts = facts(&with("/build/pull_request", json!({"id": 7})));
+    assert_eq!(facts.build().pull_request.as_deref(), Some("7"));
+}
+
+#[test]
 fn the_ledgers_form_is_read_back_as_it_was() {
     let webhook =
         with("/build/pull_request", json!({"id": "7", "repository": "https://github.com/eve/fraud"}));
