@@ -68,6 +68,11 @@ impl BuildkiteWebhook {
         self
     }
 
+    /// The pipeline's own repository.
+    pub fn pipeline_repository(&self) -> String {
+        self.0["pipeline"]["repository"].as_str().unwrap_or_default().to_owned()
+    }
+
     /// The bytes that are signed and sent.
     pub fn body(&self) -> Vec<u8> {
         self.0.to_string().into_bytes()

@@ -51,6 +51,8 @@ pub(crate) struct Case {
     pub(crate) artifacts: Vec<CaseArtifact>,
     /// The signers that vouch for it; default: the first of the file.
     pub(crate) signed_by: Option<Vec<String>>,
+    /// What Buildkite's webhook says of the build; default: nothing has come yet.
+    pub(crate) build_facts: Option<CaseBuildFacts>,
     /// When the build began, by its own word; default: five minutes before it was published.
     #[serde(default, deserialize_with = "instant")]
     pub(crate) started_on: Option<Timestamp>,
@@ -77,6 +79,33 @@ pub(crate) struct CaseBuild {
     runner: Option<String>,
     repository: Option<String>,
     creator: Option<String>,
+}
+
+/// What Buildkite says of the build, as far as clauses ask for it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct CaseBuildFacts {
+    /// `passed`, `failed`, `running`, …; default `passed`.
+    pub(crate) state: Option<String>,
+    /// Whether somebody has to unblock it.
+    #[serde(default)]
+    pub(crate) blocked: bool,
+    /// Whose branch was built; default none.
+    #[serde(default)]
+    pub(crate) pull_request: CasePullRequest,
+}
+
+/// Whose branch was built.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum CasePullRequest {
+    /// No pull request's.
+    #[default]
+    None,
+    /// A pull request's from the pipeline's own repository.
+    SameRepository,
+    /// A pull request's from a fork.
+    Fork,
 }
 
 /// An artifact, as in `artifact.…`.
@@ -139,6 +168,9 @@ impl CaseFile {
             }
             if case.event.is_some() == case.build.is_some() {
                 return Err(cannot(format!("`{name}`: expected either `event` or `build`")));
+            }
+            if case.event.is_some() && case.build_facts.is_some() {
+                return Err(cannot(format!("`{name}`: `buildFacts` needs `build`, not a recorded event")));
             }
             if case.event.is_some() && (case.signed_by.is_some() || !case.artifacts.is_empty()) {
                 let why = "a recorded event has its own artifacts and signatures";

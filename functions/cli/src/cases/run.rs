@@ -3,16 +3,17 @@
 use std::{fs, path::Path};
 
 use launchgate_engine::{Judgement, judge};
+use launchgate_standin::BuildkiteWebhook;
 use launchgate_statement::{Artifact, Build, BuildkiteIds, ProvenanceDraft, Timestamp};
 use launchgate_triggers::{Config, DecideOptions};
-use launchgate_trust::{BuildkiteKeys, Jwks, TrustInputs};
+use launchgate_trust::{BuildFacts, BuildkiteKeys, Jwks, TrustInputs};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
     coverage::Coverage,
     expectation::mismatches,
-    file::{Case, CaseFile},
+    file::{Case, CaseBuildFacts, CaseFile, CasePullRequest},
     proof::StandInSigners,
 };
 use crate::{command_line::ConfigArgument, event_source::GivenEvent, failure::Failure, fixture::image};
@@ -93,6 +94,9 @@ impl Runner {
         let data = self.signed(case, published)?;
         let buildkite_keys = BuildkiteKeys::Complete(&self.signers.buildkite_keys);
         let inputs = TrustInputs { published, buildkite_keys };
+        let facts = case.build_facts.as_ref().map(|facts| told(case, facts)).transpose()?;
+        let facts: Vec<_> = facts.into_iter().collect();
+        let options = DecideOptions { build_facts: &facts, ..options };
         judge(&self.stand_in, &data, inputs, options).map_err(|wanted| wanted.to_string())
     }
 
@@ -129,13 +133,35 @@ fn an_image(build: &Build) -> Artifact {
     image(pipeline, &format!("us-docker.pkg.dev/{organization}/ml/{pipeline}"), pipeline.as_bytes())
 }
 
+/// What Buildkite's webhook would say of the build.
+fn told(case: &Case, facts: &CaseBuildFacts) -> Result<BuildFacts, String> {
+    let build = case.build.as_ref().map(super::file::CaseBuild::facts).unwrap_or_default();
+    let job = claims(&build);
+    let state = facts.state.as_deref().unwrap_or("passed");
+    let webhook = match state {
+        "running" | "scheduled" => BuildkiteWebhook::running(&job),
+        _ => BuildkiteWebhook::finished(&job),
+    };
+    let mut webhook = webhook.with("/build/state", state).with("/build/blocked", facts.blocked);
+    if let Some(repository) = &build.repository {
+        webhook = webhook.with("/pipeline/repository", repository.as_str());
+    }
+    let own = webhook.pipeline_repository();
+    let webhook = match facts.pull_request {
+        CasePullRequest::None => webhook,
+        CasePullRequest::SameRepository => webhook.of_pull_request(1, &own),
+        CasePullRequest::Fork => webhook.of_pull_request(1, "https://github.com/a-fork/of-it.git"),
+    };
+    BuildFacts::given_by_operator(&webhook.body()).map_err(|refusal| refusal.message)
+}
+
 /// What Buildkite would claim of the build.
 fn claims(build: &Build) -> Value {
     json!({
         "organization_slug": build.organization, "pipeline_slug": build.pipeline,
         "build_number": build.number, "build_branch": build.branch, "build_tag": build.tag,
         "build_commit": build.commit, "step_key": build.step, "job_id": build.job,
-        "build_source": build.source,
+        "build_source": build.source, "build_id": "0199a3c5-8a3e-4f6b-9f55-000000000001",
         "runner_environment": build.runner.as_deref().unwrap_or("self-hosted"),
     })
 }

@@ -122,6 +122,47 @@ cases:
 }
 
 #[test]
+fn what_buildkite_says_of_a_build_can_be_part_of_a_case() {
+    let signers = "  - { id: release, publicKey: keys/release.pem, pipelines: [\"fraud-*\"] }\n";
+    let forks = "  - { id: release, buildkiteOidc: { organization: acme, forkBuilds: enabled } }\n";
+    let folder = Folder::new()
+        .with(signers, forks)
+        .with("events: { auth: none } }", "events: { auth: none }, builds: { auth: none } }")
+        .with("signers:", "buildkite: { organization: acme, webhookSecretEnv: SECRET }\nsigners:")
+        .with(
+            "      maxAge: 24h\n",
+            "      maxAge: 24h\n      build: passed\n      pullRequest: sameRepository\n",
+        );
+    let case = |name: &str, facts: &str, expect: &str| {
+        format!(
+            "  - name: {name}\n    build: {{ pipeline: fraud-train }}\n    artifacts: [{{ name: m, annotations: {{ epochs: 3 }} }}]\n    \
+             {facts}\n    expect: {{ {expect} }}\n"
+        )
+    };
+    let cases = [
+        case("nothing has come", "", "outcome: waiting_build"),
+        case("it passed", "buildFacts: {}", "outcome: launched"),
+        case("its own pull request", "buildFacts: { pullRequest: sameRepository }", "outcome: launched"),
+        case("a fork's", "buildFacts: { pullRequest: fork }", "outcome: denied_policy, reason: fork_build"),
+        case(
+            "it failed",
+            "buildFacts: { state: failed }",
+            "outcome: denied_policy, reason: build_not_passed",
+        ),
+        case(
+            "it runs",
+            "buildFacts: { state: running }",
+            "outcome: waiting_build, reason: build_not_finished",
+        ),
+    ];
+    let text = format!("apiVersion: launchgate/v1\nnow: 2026-11-18T12:00:00Z\ncases:\n{}", cases.concat());
+
+    let ran = with_cases(folder, &text).run(&["test"]);
+
+    assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+#[test]
 fn results_can_be_read_by_a_ci_system() {
     let cases = GOOD.replace("reason: source_not_allowed", "reason: too_old");
     let folder = with_cases(Folder::new(), &cases);
