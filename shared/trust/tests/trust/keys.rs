@@ -267,3 +267,12 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn text_before_a_key_is_for_people_and_changes_nothing() {
+    let key = a_key().public_pem();
+    let plain = PublicKey::from_pem(&key, None).unwrap();
+    for text in ["the release key of 2027\n", "\"alg\":\"none\",\n"] {
+        assert_eq!(PublicKey::from_pem(&format!("{text}{key}"), None).as_ref(), Ok(&plain));
+    }
+}

@@ -33,8 +33,14 @@ fn an_accepted_pem_is_one_key_however_it_is_wrapped() {
         let answer = PublicKey::from_pem(&text, given);
         if let Ok(key) = &answer {
             // The bytes inside, as another reader finds them, are what the key is named by.
-            let body: String =
-                text.trim().lines().filter(|line| !line.starts_with('-')).map(str::trim).collect();
+            // Text before the first boundary is for people (RFC 7468 §2).
+            let encapsulated = text.split("-----BEGIN").nth(1).expect("an accepted PEM begins");
+            let body: String = encapsulated
+                .lines()
+                .skip(1)
+                .take_while(|line| !line.starts_with('-'))
+                .map(str::trim)
+                .collect();
             let inside = STANDARD.decode(body).expect("an accepted PEM holds base64");
             assert_eq!(key.fingerprint(), Sha256::of(&inside));
             assert_eq!(PublicKey::from_pem(&pem("PUBLIC KEY", &inside), given).as_ref(), Ok(key));
