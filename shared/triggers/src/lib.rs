@@ -6,6 +6,7 @@
 //! event give the same plan, byte for byte. Errors carry file, line, column, a caret and the fix.
 //! Does not: read files (a `Files` is handed in), clocks, environment or network; launch anything.
 
+mod artifact_demand;
 mod body;
 mod build_word;
 mod config;
@@ -32,6 +33,7 @@ mod scope;
 mod template;
 mod trigger;
 
+pub use artifact_demand::{ArtifactDemand, ArtifactPlace, ArtifactRule, PinnedObject};
 pub use config::{Buildkite, Config, Failures, Ingress, LedgerChoice, PushAuth, Route, Service, Vertex};
 pub use decide::{DecideOptions, decide};
 pub use decision::{Decision, Decisions, Unmatched, Verdict};

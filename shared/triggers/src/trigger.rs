@@ -75,6 +75,8 @@ pub struct Trigger {
     pub(crate) reads: BuildReads,
     /// `waitFor.build` in seconds.
     pub(crate) wait_for_build: u64,
+    /// `waitFor.artifact` in seconds.
+    pub(crate) wait_for_artifact: u64,
     /// The `match` block as JSON, for telling two triggers that match the same.
     pub(crate) match_text: String,
     /// Warnings about it that `lint` shows.
