@@ -6,6 +6,7 @@
 //! Does not: know HTTP, Google, SQL or the wall clock; those are the ports in `ports`.
 
 mod again;
+mod artifact_checks;
 mod attempt;
 mod build_records;
 mod buildkite_keys;
@@ -22,6 +23,7 @@ mod replay;
 mod retry;
 mod sweep;
 
+pub use artifact_checks::ArtifactReport;
 pub use build_records::{BuildKey, FactsKept, KeptFacts, UnheededBuild};
 pub use builds::{BuildAnswer, BuildEnd};
 pub use comparison::{Difference, same_job};
@@ -29,8 +31,8 @@ pub use gate::{Answer, Gate, GateParts, NothingDecided};
 pub use judge::{Decided, Judgement, judge, judge_recorded};
 pub use receipt::{AuthenticatedReceipt, Receipt, UnreadableDelivery};
 pub use records::{
-    Admission, Admitted, AttemptRecord, CallSummary, Claim, Claimed, Command, CommandId, CommandKind,
-    CommandRecord, DecisionRecord, Durability, EventFilter, EventRecord, EventSummary, Fence, Known, Page,
-    Progress, ReceiptRecord, Recorded, Redecided, Redecision, Run, StoredEvent,
+    Admission, Admitted, AttemptRecord, CallSummary, CheckedArtifact, Claim, Claimed, Command, CommandId,
+    CommandKind, CommandRecord, DecisionRecord, Durability, EventFilter, EventRecord, EventSummary, Fence,
+    Known, Page, Progress, ReceiptRecord, Recorded, Redecided, Redecision, Run, StoredEvent,
 };
 pub use sweep::SweepReport;

@@ -35,6 +35,9 @@ fn a_new_file_is_for_its_owner_alone() {
     assert_eq!(ledger.path(), path);
 }
 
+/// The newest schema version.
+const NEWEST: i64 = 3;
+
 #[test]
 fn an_empty_file_is_brought_to_the_newest_version_and_then_left_alone() {
     let (_folder, path) = in_folder();
@@ -44,7 +47,7 @@ fn an_empty_file_is_brought_to_the_newest_version_and_then_left_alone() {
     drop(open(&path).unwrap());
     drop(open(&path).unwrap());
 
-    assert_eq!(version(&path), 2);
+    assert_eq!(version(&path), NEWEST);
     assert!(!path.with_extension("db-wal").exists(), "the log is folded in at an orderly end");
 }
 
@@ -56,7 +59,7 @@ fn a_file_of_a_newer_version_is_refused_untouched() {
 
     let error = open(&path).err().unwrap();
 
-    assert!(matches!(error, OpenError::Newer { found: 99, known: 2, .. }), "{error}");
+    assert!(matches!(error, OpenError::Newer { found: 99, known: NEWEST, .. }), "{error}");
     assert!(error.to_string().contains("run the newer launchgate"), "{error}");
     assert_eq!(version(&path), 99);
 }
@@ -67,9 +70,10 @@ async fn a_file_of_the_first_version_goes_on_with_everything_in_it() {
     let ledger = open(&path).unwrap();
     ledger.admit(a::admission(1, vec![a::to_launch(1, "retrain")])).await.unwrap();
     drop(ledger);
-    // Everything that the second version added is taken out again.
+    // Everything that later versions added is taken out again.
     let back = "DROP TABLE build_facts; DROP TABLE build_waits; ALTER TABLE decisions DROP COLUMN wait_seconds; \
-                PRAGMA user_version = 1";
+                DROP INDEX decisions_unchecked; ALTER TABLE decisions DROP COLUMN artifact_rule; \
+                ALTER TABLE decision_bodies DROP COLUMN artifact; PRAGMA user_version = 1";
     Connection::open(&path).unwrap().execute_batch(back).unwrap();
 
     let ledger = open(&path).unwrap();
@@ -78,7 +82,7 @@ async fn a_file_of_the_first_version_goes_on_with_everything_in_it() {
     assert_eq!(stored.decisions, [a::to_launch(1, "retrain")]);
     ledger.admit(a::admission(2, vec![a::waiting(2, "retrain")])).await.unwrap();
     assert_eq!(ledger.waiting_for(&a::build(2)).await.unwrap(), [a::id(2)]);
-    assert_eq!(version(&path), 2);
+    assert_eq!(version(&path), NEWEST);
 }
 
 #[test]
@@ -201,6 +205,11 @@ fn the_hot_statements_use_their_indexes() {
         (
             "SELECT launch_id FROM decisions WHERE open = 1 AND due_at <= 5 ORDER BY due_at, seq LIMIT 3",
             "decisions_due",
+        ),
+        (
+            "SELECT launch_id FROM decisions WHERE outcome = 'waiting_artifact' AND artifact_rule = 'exists' \
+             AND due_at <= 5 ORDER BY due_at, seq LIMIT 3",
+            "decisions_unchecked",
         ),
         (
             "SELECT seq FROM decisions d WHERE d.outcome = 'failed_launch' AND d.failure_told = 0 ORDER BY d.changed, d.seq",
