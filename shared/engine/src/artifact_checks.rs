@@ -47,6 +47,19 @@ pub struct ArtifactReport {
     pub more: bool,
 }
 
+impl ArtifactReport {
+    /// What two calls did together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            looked_at: self.looked_at + other.looked_at,
+            launched: self.launched + other.launched,
+            ended: self.ended + other.ended,
+            more: self.more || other.more,
+        }
+    }
+}
+
 /// How a look ended, for the flow.
 type Ended = (Outcome, Option<Reason>);
 
@@ -67,7 +80,8 @@ impl Gate {
         let mut done = Vec::new();
         match rule {
             ArtifactRule::Exists => {
-                let looks = due.iter().map(|launch_id| self.take_up_check(launch_id, EXISTS_LIMIT));
+                let looks =
+                    due.iter().map(|launch_id| self.take_up_check(launch_id, EXISTS_LIMIT.min(longest)));
                 done = stream::iter(looks).buffer_unordered(EXISTS_AT_ONCE).collect().await;
             }
             ArtifactRule::Content => {
