@@ -80,8 +80,10 @@ impl Gate {
         let mut done = Vec::new();
         match rule {
             ArtifactRule::Exists => {
-                let looks =
-                    due.iter().map(|launch_id| self.take_up_check(launch_id, EXISTS_LIMIT.min(longest)));
+                let limit = EXISTS_LIMIT.min(longest);
+                let looks = due
+                    .into_iter()
+                    .map(|launch_id| async move { self.take_up_check(&launch_id, limit).await });
                 done = stream::iter(looks).buffer_unordered(EXISTS_AT_ONCE).collect().await;
             }
             ArtifactRule::Content => {
