@@ -9,11 +9,11 @@ use std::{collections::BTreeSet, sync::Arc};
 use launchgate_outcome::{Check, CheckStatus, Outcome, Reason, Refusal};
 use launchgate_statement::{EventId, Timestamp};
 use launchgate_triggers::{DecideOptions, TriggerName, Verdict};
-use launchgate_trust::{BuildFacts, BuildkiteKeys, VerifiedWebhook, WebhookTells};
+use launchgate_trust::{BuildFacts, BuildTold, BuildkiteKeys, VerifiedWebhook, WebhookTells};
 use tracing::Instrument as _;
 
 use crate::{
-    AuthenticatedReceipt, BuildKey, Claimed, DecisionRecord, Durability, FactsKept, Gate, Judgement,
+    Answer, AuthenticatedReceipt, BuildKey, Claimed, DecisionRecord, Durability, FactsKept, Gate, Judgement,
     NothingDecided, Progress, Redecided, Redecision, StoredEvent, UnheededBuild,
     buildkite_keys::kept_keys,
     judge::{Decided, judge_again, judge_event},
@@ -28,6 +28,14 @@ pub struct BuildAnswer {
     pub end: BuildEnd,
     /// What the decisions that waited for it came to.
     pub decisions: Vec<(TriggerName, Outcome)>,
+    /// What the events that it brought came to.
+    pub events: Vec<Answer>,
+}
+
+impl BuildAnswer {
+    fn without_events(end: BuildEnd, decisions: Resolved) -> Self {
+        Self { end, decisions, events: Vec::new() }
+    }
 }
 
 /// How a webhook ended.
@@ -72,28 +80,35 @@ impl Gate {
 
     async fn take_in_build(&self, receipt: AuthenticatedReceipt) -> Result<BuildAnswer, NothingDecided> {
         let message_id = receipt.receipt().message_id.clone();
-        let facts = match self.believed(&receipt) {
-            Ok(WebhookTells::Build(facts)) => facts,
+        let BuildTold { facts, metadata } = match self.believed(&receipt) {
+            Ok(WebhookTells::Build(told)) => *told,
             Ok(WebhookTells::Unused(event)) => {
                 tracing::info!(message_id, event, "a webhook that is not used here");
-                return Ok(BuildAnswer { end: BuildEnd::Unused, decisions: Vec::new() });
+                return Ok(BuildAnswer::without_events(BuildEnd::Unused, Vec::new()));
             }
             Err(refusal) => {
                 let end = BuildEnd::Refused(refusal.outcome, refusal.reason);
                 self.reject_delivery(&receipt, refusal).await?;
-                return Ok(BuildAnswer { end, decisions: Vec::new() });
+                return Ok(BuildAnswer::without_events(end, Vec::new()));
             }
         };
-        let kept = self.ledger().keep_build_facts(*facts).await?;
+        let kept = self.ledger().keep_build_facts(facts.clone()).await?;
         let end = BuildEnd::Facts(kept.kept);
         tracing::info!(message_id, end = end.as_str(), "build facts");
-        let Some(unheeded) = kept.unheeded else { return Ok(BuildAnswer { end, decisions: Vec::new() }) };
-        // The facts are durable and marked: what fails from here on is taken up by the sweep.
-        let decisions = self.heed(&unheeded).await.unwrap_or_else(|error| {
-            tracing::error!(%error, "decisions that wait for these facts are left to the sweep");
-            Vec::new()
-        });
-        Ok(BuildAnswer { end, decisions })
+        let mut answer = BuildAnswer::without_events(end, Vec::new());
+        if let Some(unheeded) = kept.unheeded {
+            // The facts are durable and marked: what fails from here on is taken up by the sweep.
+            answer.decisions = self.heed(&unheeded).await.unwrap_or_else(|error| {
+                tracing::error!(%error, "decisions that wait for these facts are left to the sweep");
+                Vec::new()
+            });
+        }
+        // After the facts, which what comes out of the meta-data may need. Older facts change nothing here: what
+        // lies in the meta-data is of the build either way.
+        if let Some(metadata) = metadata {
+            answer.events = self.take_in_metadata(&receipt, &facts, &metadata).await?;
+        }
+        Ok(answer)
     }
 
     /// What the webhook tells, if Buildkite signed it and it is about a build of the file's organization.
@@ -109,7 +124,8 @@ impl Gate {
         let webhook = VerifiedWebhook::verify(header, &receipt.data, secrets, receipt.publish_time)
             .map_err(|error| Refusal::new(error.reason(), error.to_string()))?;
         let told = BuildFacts::read(&webhook)?;
-        if let WebhookTells::Build(facts) = &told
+        if let WebhookTells::Build(told) = &told
+            && let facts = &told.facts
             && facts.build().organization.as_ref() != Some(&buildkite.organization)
         {
             let found = facts.build().organization.as_deref().unwrap_or("none");

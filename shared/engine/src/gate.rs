@@ -5,13 +5,13 @@ use std::{sync::Arc, time::Duration};
 use launchgate_outcome::{Check, Outcome, Reason, Refusal};
 use launchgate_statement::EventId;
 use launchgate_triggers::{Config, DecideOptions, Decision, TriggerName, Verdict};
-use launchgate_trust::{BuildkiteKeys, Rejection, TrustInputs, VerifiedEvent, WebhookSecrets};
+use launchgate_trust::{BuildkiteKeys, Carrier, Rejection, TrustInputs, VerifiedEvent, WebhookSecrets};
 use tracing::Instrument as _;
 
 use crate::{
     Admission, Admitted, AuthenticatedReceipt, DecisionRecord, EventRecord, Judgement, ReceiptRecord,
     UnreadableDelivery,
-    judge::{Decided, judge},
+    judge::{Decided, judge_carried},
     launch::{CALLS_AT_ONCE, Work},
     ports::{BuildkiteKeySource, Failures, Ledger, LedgerError, Vertex},
     rejections::Rejections,
@@ -141,15 +141,22 @@ impl Gate {
     /// `NothingDecided` when the ledger could not take it; redelivery is safe.
     pub async fn receive(&self, receipt: AuthenticatedReceipt) -> Result<Answer, NothingDecided> {
         let gate = self.clone();
-        let work = tokio::spawn(async move { gate.take_in(receipt).await }.in_current_span());
-        work.await.unwrap_or_else(|error| Err(NothingDecided(format!("the work stopped: {error}"))))
+        let work = async move { gate.take_in(&receipt, Carrier::Message).await };
+        tokio::spawn(work.in_current_span())
+            .await
+            .unwrap_or_else(|error| Err(NothingDecided(format!("the work stopped: {error}"))))
     }
 
-    async fn take_in(&self, receipt: AuthenticatedReceipt) -> Result<Answer, NothingDecided> {
+    /// The work of `receive`, for a delivery or for what another delivery carried.
+    pub(crate) async fn take_in(
+        &self,
+        receipt: &AuthenticatedReceipt,
+        carrier: Carrier<'_>,
+    ) -> Result<Answer, NothingDecided> {
         let delivery = receipt.receipt();
         let ask = |buildkite_keys: BuildkiteKeys<'_>| {
             let inputs = TrustInputs { published: delivery.publish_time, buildkite_keys };
-            judge(self.config(), &delivery.data, inputs, DecideOptions::default())
+            judge_carried(self.config(), &delivery.data, inputs, carrier, DecideOptions::default())
         };
         let held = self.buildkite_keys().current();
         let judged = match ask(held.as_deref().map_or(BuildkiteKeys::Missing, BuildkiteKeys::Held)) {
@@ -165,8 +172,8 @@ impl Gate {
             rejected @ Judgement::Rejected(_) => rejected,
         };
         match judged {
-            Judgement::Rejected(rejection) => self.reject(&receipt, rejection).await,
-            Judgement::Decided(decided) => self.admit(&receipt, *decided).await,
+            Judgement::Rejected(rejection) => self.reject(receipt, rejection).await,
+            Judgement::Decided(decided) => self.admit(receipt, *decided).await,
         }
     }
 

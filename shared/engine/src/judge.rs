@@ -4,7 +4,8 @@ use launchgate_outcome::{Check, Outcome, Reason, Refusal};
 use launchgate_statement::{Envelope, Timestamp};
 use launchgate_triggers::{Config, DecideOptions, Decisions, decide};
 use launchgate_trust::{
-    BuildkiteKeys, Jwks, KeyWanted, Rejection, TrustInputs, Unverified, VerifiedEvent, verify,
+    BuildkiteKeys, Carrier, Jwks, KeyWanted, Rejection, TrustInputs, Unverified, VerifiedEvent,
+    verify_carried,
 };
 
 use crate::{EventRecord, buildkite_keys::kept_keys};
@@ -47,7 +48,18 @@ pub fn judge(
     inputs: TrustInputs<'_>,
     options: DecideOptions<'_>,
 ) -> Result<Judgement, KeyWanted> {
-    match verified(config, data, inputs) {
+    judge_carried(config, data, inputs, Carrier::Message, options)
+}
+
+/// As `judge`, of message data that came by this carrier.
+pub(crate) fn judge_carried(
+    config: &Config,
+    data: &[u8],
+    inputs: TrustInputs<'_>,
+    carrier: Carrier<'_>,
+    options: DecideOptions<'_>,
+) -> Result<Judgement, KeyWanted> {
+    match verified(config, data, inputs, carrier) {
         Ok(event) => Ok(judge_event(config, event, inputs.published, options)),
         Err(unverified) => rejected(unverified),
     }
@@ -62,7 +74,8 @@ pub(crate) fn judge_again(
     options: DecideOptions<'_>,
 ) -> Result<Judgement, KeyWanted> {
     let published = recorded.first_published;
-    match verified(config, &recorded.data, TrustInputs { published, buildkite_keys }) {
+    let carrier = Carrier::recorded(&recorded.signatures, published);
+    match verified(config, &recorded.data, TrustInputs { published, buildkite_keys }, carrier) {
         Ok(event) => {
             let event = event.joined(&recorded.signatures, &config.signers);
             Ok(judge_event(config, event, published, options))
@@ -71,9 +84,14 @@ pub(crate) fn judge_again(
     }
 }
 
-fn verified(config: &Config, data: &[u8], inputs: TrustInputs<'_>) -> Result<VerifiedEvent, Unverified> {
+fn verified(
+    config: &Config,
+    data: &[u8],
+    inputs: TrustInputs<'_>,
+    carrier: Carrier<'_>,
+) -> Result<VerifiedEvent, Unverified> {
     match Envelope::parse(data) {
-        Ok(envelope) => verify(envelope, &config.signers, inputs),
+        Ok(envelope) => verify_carried(envelope, &config.signers, inputs, carrier),
         Err(error) => {
             let check = Check::failed("envelope").detail(error.to_string());
             Err(Rejection { refusal: error.into(), checks: vec![check], digest: None }.into())

@@ -14,6 +14,7 @@ mod comparison;
 mod gate;
 mod judge;
 mod launch;
+mod metadata;
 pub mod ports;
 mod receipt;
 mod records;

@@ -58,6 +58,8 @@ reasons! {
     Base64 = "base64" in RejectedMalformed: "A base64 text has a character outside its alphabet, both alphabets at once, whitespace or wrong padding.", fix "Use either the standard or the URL-safe alphabet, with padding, for each text.";
     TooManySignatures = "too_many_signatures" in RejectedMalformed: "The envelope carries more signatures than any honest signer makes.", fix "Keep at most 32 signatures in one envelope.";
 
+    TooManyInMetadata = "too_many_in_metadata" in RejectedMalformed: "A build's meta-data holds more events than are taken in: 32 under `launchgate:event:…`.", fix "Let one job emit several artifacts in one event; any job of the cluster can write such keys, so look who did.";
+
     // -- the signature ------------------------------------------------------------------------
     Unsigned = "unsigned" in RejectedSignature: "The envelope has no signature.", fix "Sign it: `launchgate emit --key …`.";
     PayloadType = "payload_type" in RejectedSignature: "The payload type is not application/vnd.in-toto+json.", fix "Sign an in-toto statement.";
@@ -87,7 +89,7 @@ reasons! {
     BundleLog = "bundle_log" in RejectedSignature: "The bundle's proof that the signature stands in the transparency log does not hold, or is about something else.", fix "Publish the bundle as the client wrote it; a root that has aged lacks new log keys: give a newer `trustedRoot`.";
     BundleSignature = "bundle_signature" in RejectedSignature: "The key in the bundle's certificate did not sign this envelope.", fix "Publish the bundle as the client wrote it; a changed byte in the payload has the same effect.";
     BundleIssuer = "bundle_issuer" in RejectedSignature: "The certificate was not issued for a token of https://agent.buildkite.com.", fix "Sign inside a Buildkite job, with its own OIDC token.";
-    ForeignMetadata = "foreign_metadata" in RejectedSignature: "An envelope in the build's meta-data belongs to another build.", fix "Let each build publish its own events.";
+    ForeignMetadata = "foreign_metadata" in RejectedSignature: "An envelope in the build's meta-data belongs to another build.", fix "Let each build emit its own events; any job of the cluster can write into another build's meta-data, so look who did.";
 
     // -- the statement ------------------------------------------------------------------------
     StatementNotJson = "statement_not_json" in RejectedStatement: "The signed payload is not one JSON object in UTF-8 that names each member once.", fix "Sign an in-toto Statement v1.";

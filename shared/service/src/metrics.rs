@@ -94,13 +94,17 @@ impl Metrics {
         self.seconds.observe(took.as_secs_f64());
     }
 
-    /// A webhook and what the decisions that waited for it came to.
+    /// A webhook, what the decisions that waited for it came to, and the events that it brought.
     pub(crate) fn told(&self, answer: &BuildAnswer, took: Duration) {
         self.webhooks.get_or_create(&WebhookLabels { end: answer.end.as_str() }).inc();
         if let BuildEnd::Refused(outcome, reason) = answer.end {
             self.receipt(outcome, Some(reason));
         }
         self.decided(&answer.decisions);
+        for event in &answer.events {
+            self.receipt(event.outcome, event.reason);
+            self.decided(&event.decisions);
+        }
         self.seconds.observe(took.as_secs_f64());
     }
 

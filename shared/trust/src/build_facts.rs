@@ -10,7 +10,7 @@ use launchgate_statement::{Build, EnvelopeError, FactName, Timestamp, is_commit_
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Repository, VerifiedWebhook, VouchedFacts};
+use crate::{BuildMetadata, BuildRun, Repository, VerifiedWebhook, VouchedFacts};
 
 /// The facts that Buildkite's own word on a build proves.
 pub const BUILD_FACTS: &[FactName] = &[
@@ -83,10 +83,22 @@ pub enum FactsOrigin {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WebhookTells {
     /// Of a build.
-    Build(Box<BuildFacts>),
+    Build(Box<BuildTold>),
     /// Of something that is not used here: the name of its event.
     Unused(String),
 }
+
+/// What Buildkite tells of a build at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildTold {
+    /// The build as it is then.
+    pub facts: BuildFacts,
+    /// What jobs left in its meta-data, once it has finished: before, it may still change.
+    pub metadata: Option<BuildMetadata>,
+}
+
+/// The event that tells that a build has finished.
+const FINISHED: &str = "build.finished";
 
 impl BuildFacts {
     /// Reads an authentic webhook.
@@ -98,7 +110,9 @@ impl BuildFacts {
         match text(&body, "event", "event")? {
             Some(event) if BUILD_EVENTS.contains(&event) => {
                 let facts = Self::of_body(&body, FactsOrigin::Webhook(webhook.signed()))?;
-                Ok(WebhookTells::Build(Box::new(facts)))
+                let metadata = (event == FINISHED).then(|| object(&body, "build", "build"));
+                let metadata = metadata.transpose()?.map(BuildMetadata::of);
+                Ok(WebhookTells::Build(Box::new(BuildTold { facts, metadata })))
             }
             Some(event) => Ok(WebhookTells::Unused(event.chars().take(64).collect())),
             None => Err(wrong("event", "the name of an event", &body, "event")),
@@ -190,6 +204,11 @@ impl BuildFacts {
     /// When it finished; a retried job makes it finish again, later.
     pub fn finished_at(&self) -> Option<Timestamp> {
         self.finished_at
+    }
+
+    /// From its start to its end, where Buildkite says both.
+    pub fn run(&self) -> Option<BuildRun> {
+        Some(BuildRun { started: self.started_at?, finished: self.finished_at? })
     }
 
     /// How they came to be believed.

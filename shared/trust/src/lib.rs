@@ -5,8 +5,11 @@
 //! Does not: read clocks, files, environment or network; decide what a build may start.
 
 mod build_facts;
+mod build_metadata;
+mod build_run;
 mod buildkite_oidc;
 mod buildkite_token;
+mod carrier;
 mod error;
 mod iap_token;
 mod jwks;
@@ -28,9 +31,12 @@ mod verify;
 mod vouched;
 mod webhook_hmac;
 
-pub use build_facts::{BUILD_FACTS, BuildFacts, FactsOrigin, PullRequest, WebhookTells};
+pub use build_facts::{BUILD_FACTS, BuildFacts, BuildTold, FactsOrigin, PullRequest, WebhookTells};
+pub use build_metadata::{BuildMetadata, MetadataEnvelope};
+pub use build_run::BuildRun;
 pub use buildkite_oidc::{BuildkiteOidc, ForkBuilds, TokenIdentity, TokenProof};
 pub use buildkite_token::unverified_token_claims;
+pub use carrier::Carrier;
 pub use error::TrustError;
 pub use iap_token::{IapAudience, IapIdentity, IapTokenError, verify_iap_token};
 pub use jwks::{Jwk, Jwks};
@@ -45,6 +51,8 @@ pub use signer::{OutOfForce, Signer, SignerId, SignerKind, Signers};
 pub use signing_key::SigningKey;
 pub use sigstore::{CertificateProof, Sigstore, unverified_certificate_claims};
 pub use verified_event::{Root, VerifiedEvent, VerifiedSignature};
-pub use verify::{BuildkiteKeys, KeyWanted, Rejection, TrustInputs, Unverified, verify, verify_signatures};
+pub use verify::{
+    BuildkiteKeys, KeyWanted, Rejection, TrustInputs, Unverified, verify, verify_carried, verify_signatures,
+};
 pub use vouched::{VouchedFacts, VouchedTime, facts_vouched_by};
 pub use webhook_hmac::{VerifiedWebhook, WebhookError, WebhookSecrets, verify_webhook};

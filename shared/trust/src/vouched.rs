@@ -122,7 +122,7 @@ impl VouchedFacts {
 }
 
 /// The build's id as a statement gives it, where Buildkite's build type has a place for it.
-fn build_id_in(statement: &Statement) -> Option<String> {
+pub(crate) fn build_id_in(statement: &Statement) -> Option<String> {
     let definition = statement.predicate.get("buildDefinition")?;
     let id = definition.get("internalParameters")?.get("buildkite")?.get("build_id")?.as_str()?;
     Some(id.to_owned()).filter(|id| !id.is_empty())

@@ -6,6 +6,7 @@ use launchgate_statement::{Envelope, EventDigest, Timestamp};
 
 use super::{BuildkiteKeys, KeyWanted};
 use crate::buildkite_token::{BuildkiteToken, NoToken};
+use crate::carrier::TokenTime;
 use crate::mismatch::bounded;
 use crate::{CertificateProof, Jwks, Signer, SignerKind, Signers, TokenProof, VerifiedSignature, sigstore};
 
@@ -137,6 +138,7 @@ impl<'s> Presented<'s> {
         pae: &[u8],
         digest: EventDigest,
         published: Timestamp,
+        counts: TokenTime,
     ) -> (Vec<Made<'s>>, Vec<Refusal>) {
         let (mut made, mut refused) = (Vec::new(), self.refused.clone());
         for signer in signers.iter() {
@@ -145,7 +147,7 @@ impl<'s> Presented<'s> {
                 SignerKind::BuildkiteOidc(oidc) => {
                     let mut accepted = Vec::new();
                     for token in &self.tokens {
-                        match oidc.accepts(&token.claims, digest, published) {
+                        match oidc.accepts(&token.claims, digest, published, counts) {
                             Ok(()) => accepted.push(token),
                             Err(refusal) => refused.push(refusal),
                         }

@@ -8,6 +8,7 @@ use super::{
     evidence::{Evidence, Made, Proof, nearness},
 };
 use crate::buildkite_token::BuildkiteToken;
+use crate::carrier::TokenTime;
 use crate::mismatch::{Mismatch, bounded};
 use crate::plugin_mistakes::recognise;
 use crate::signer::OutOfForce;
@@ -84,12 +85,13 @@ impl Ladder {
         statement: &Statement,
         in_force: Vec<Made<'s>>,
         published: Timestamp,
+        counts: TokenTime,
     ) -> Result<Vec<(&'s Signer, Proof)>, Rejection> {
         let (mut identified, mut out) = (Vec::new(), Vec::new());
         for Made { signer, evidence } in in_force {
             let proof = match (&signer.kind, evidence) {
                 (SignerKind::BuildkiteOidc(oidc), Evidence::Tokens(tokens)) => {
-                    first_proof(oidc, &tokens, statement, published).map(Proof::Token)
+                    first_proof(oidc, &tokens, statement, published, counts).map(Proof::Token)
                 }
                 (SignerKind::Sigstore(sigstore), Evidence::Certificate(certificate)) => {
                     sigstore.prove(certificate, envelope, statement, published).map(Proof::Certificate)
@@ -159,10 +161,11 @@ fn first_proof(
     tokens: &[&BuildkiteToken],
     statement: &Statement,
     published: Timestamp,
+    counts: TokenTime,
 ) -> Result<crate::TokenProof, Mismatch> {
     let (last, earlier) = tokens.split_last().expect("a signer that made no token made nothing");
-    let agreeing = earlier.iter().find_map(|token| oidc.prove(token, statement, published).ok());
-    agreeing.map_or_else(|| oidc.prove(last, statement, published), Ok)
+    let agreeing = earlier.iter().find_map(|token| oidc.prove(token, statement, published, counts).ok());
+    agreeing.map_or_else(|| oidc.prove(last, statement, published, counts), Ok)
 }
 
 /// Which facts the proof names; a key names none of its own.

@@ -17,7 +17,7 @@ use crate::{a_key, a_signer, a_statement, at, published, signed_by, signers, vec
 const AUDIENCE: &str = "launchgate-prod";
 const KID: &str = "bk";
 
-fn oidc() -> BuildkiteOidc {
+pub(crate) fn oidc() -> BuildkiteOidc {
     BuildkiteOidc {
         audience: AUDIENCE.to_owned(),
         organization: "acme".to_owned(),
@@ -29,7 +29,7 @@ fn oidc() -> BuildkiteOidc {
     }
 }
 
-fn signer(id: &str, oidc: BuildkiteOidc) -> Signer {
+pub(crate) fn signer(id: &str, oidc: BuildkiteOidc) -> Signer {
     Signer {
         id: SignerId::new(id),
         kind: SignerKind::BuildkiteOidc(oidc),
@@ -41,16 +41,16 @@ fn signer(id: &str, oidc: BuildkiteOidc) -> Signer {
     }
 }
 
-fn keyless() -> Signers {
+pub(crate) fn keyless() -> Signers {
     signers([signer("buildkite", oidc())])
 }
 
-fn key_set() -> Jwks {
+pub(crate) fn key_set() -> Jwks {
     Jwks::parse(json!({"keys": [jwk("rsa", KID)]}).to_string().as_bytes()).unwrap()
 }
 
 /// A statement that says everything a token says.
-fn payload() -> Vec<u8> {
+pub(crate) fn payload() -> Vec<u8> {
     let mut statement: Value = serde_json::from_slice(&a_statement()).unwrap();
     let definition = &mut statement["predicate"]["buildDefinition"];
     definition["externalParameters"]["build"]["tag"] = json!("v1");
@@ -79,12 +79,12 @@ pub(crate) fn claims() -> Value {
     })
 }
 
-fn with(mut claims: Value, name: &str, value: Value) -> Value {
+pub(crate) fn with(mut claims: Value, name: &str, value: Value) -> Value {
     claims[name] = value;
     claims
 }
 
-fn without(mut claims: Value, name: &str) -> Value {
+pub(crate) fn without(mut claims: Value, name: &str) -> Value {
     claims.as_object_mut().unwrap().remove(name);
     claims
 }
@@ -93,7 +93,7 @@ pub(crate) fn token(claims: &Value) -> Vec<u8> {
     token_of(&json!({"alg": "RS256", "kid": KID, "typ": "JWT"}).to_string(), &claims.to_string()).into_bytes()
 }
 
-fn envelope(tokens: &[Vec<u8>]) -> Envelope {
+pub(crate) fn envelope(tokens: &[Vec<u8>]) -> Envelope {
     let mut envelope = Envelope::unsigned(PAYLOAD_TYPE, payload());
     envelope.signatures = tokens.iter().map(|sig| Signature { keyid: None, sig: sig.clone() }).collect();
     envelope
@@ -133,7 +133,7 @@ fn judge(claims: &Value) -> Result<VerifiedEvent, Rejection> {
     judge_at(claims, &keyless(), published())
 }
 
-fn rejection(unverified: Unverified) -> Rejection {
+pub(crate) fn rejection(unverified: Unverified) -> Rejection {
     match unverified {
         Unverified::Rejected(rejection) => rejection,
         Unverified::KeyWanted(wanted) => panic!("{wanted}"),

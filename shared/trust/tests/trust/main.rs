@@ -3,6 +3,7 @@
 
 mod bits;
 mod build_facts;
+mod build_metadata;
 mod conformance;
 mod fuzz;
 mod iap_token;
