@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use launchgate_outcome::{Outcome, Reason};
 use launchgate_statement::Timestamp;
-use launchgate_triggers::DecideOptions;
 use launchgate_trust::{VerifiedEvent, VerifiedSignature};
 
 use crate::{
     Answer, Gate, Judgement, Known, NothingDecided, Redecided, Redecision,
+    builds::Beside,
     judge::{Decided, judge_event},
     launch::Work,
 };
@@ -28,13 +28,17 @@ impl Gate {
         };
         let mut union = known.signatures;
         let mut work = Vec::new();
+        let beside = match event.webhook() {
+            Some(proof) => self.beside_webhook(proof).await?,
+            None => Beside::default(),
+        };
         // Copies with other signers may come at the same time: whoever writes last sees all of them, and
         // judges again with those it had not known.
         let mut unseen = missing(&union, event.signatures());
         while unseen {
             let joined = event.clone().joined(&union, &self.config().signers);
             let judged = joined.signatures().to_vec();
-            let options = DecideOptions::default();
+            let options = beside.options();
             let Judgement::Decided(decided) = judge_event(self.config(), joined, published, options) else {
                 break;
             };

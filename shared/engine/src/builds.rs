@@ -2,14 +2,16 @@
 //!
 //! Promises: facts are kept before anything is decided by them; a decision that waits is decided anew when
 //! they come, whichever comes first, the event or the facts; one that waited in vain ends in
-//! `denied_policy / build_facts_expired`. Does not: ask Buildkite.
+//! `denied_policy / build_facts_expired`. Does not: ask Buildkite (`reconcile` does).
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use launchgate_outcome::{Check, CheckStatus, Outcome, Reason, Refusal};
 use launchgate_statement::{EventId, Timestamp};
 use launchgate_triggers::{DecideOptions, TriggerName, Verdict};
-use launchgate_trust::{BuildFacts, BuildTold, BuildkiteKeys, VerifiedWebhook, WebhookTells};
+use launchgate_trust::{
+    BuildFacts, BuildTold, BuildkiteKeys, VerifiedSignature, VerifiedWebhook, WebhookProof, WebhookTells,
+};
 use tracing::Instrument as _;
 
 use crate::{
@@ -62,6 +64,21 @@ impl BuildEnd {
     }
 }
 
+/// What is known of an event's build beside the event, where that is needed from the start: an event that was made
+/// of a webhook says little of its build, and the facts are there before it.
+#[derive(Default)]
+pub(crate) struct Beside {
+    facts: Vec<BuildFacts>,
+    named_before: Option<EventId>,
+}
+
+impl Beside {
+    pub(crate) fn options(&self) -> DecideOptions<'_> {
+        let named_before = self.named_before.as_ref();
+        DecideOptions { build_facts: &self.facts, named_before, ..DecideOptions::default() }
+    }
+}
+
 /// What a decision that waited came to.
 type Resolved = Vec<(TriggerName, Outcome)>;
 
@@ -106,7 +123,11 @@ impl Gate {
         // After the facts, which what comes out of the meta-data may need. Older facts change nothing here: what
         // lies in the meta-data is of the build either way.
         if let Some(metadata) = metadata {
-            answer.events = self.take_in_metadata(&receipt, &facts, &metadata).await?;
+            let metadata =
+                if metadata.is_told { Some(metadata) } else { self.fetched(&receipt, &facts).await? };
+            if let Some(metadata) = metadata {
+                answer.events = self.take_in_metadata(&receipt, &facts, &metadata).await?;
+            }
         }
         Ok(answer)
     }
@@ -162,6 +183,32 @@ impl Gate {
         }
         let options = DecideOptions { build_facts: &facts, ..options };
         Ok(judge_event(self.config(), decided.event, published, options))
+    }
+
+    /// What is known of the build of an event that was made of a webhook.
+    pub(crate) async fn beside_webhook(&self, proof: &WebhookProof) -> Result<Beside, LedgerError> {
+        let named_before = self.first_named(proof).await?;
+        let facts = match BuildKey::of(proof.build()) {
+            Some(build) => self.ledger().build_facts(&build).await?,
+            None => Vec::new(),
+        };
+        Ok(Beside { facts, named_before })
+    }
+
+    /// The event in which the build of an event made by webhook named other artifacts before.
+    pub(crate) async fn named_before(
+        &self,
+        signatures: &[VerifiedSignature],
+    ) -> Result<Option<EventId>, LedgerError> {
+        match signatures.iter().find_map(|signature| signature.webhook.as_deref()) {
+            Some(proof) => self.first_named(proof).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn first_named(&self, proof: &WebhookProof) -> Result<Option<EventId>, LedgerError> {
+        let first = self.ledger().name_artifacts(proof.build_id(), proof.event()).await?;
+        Ok((first != proof.event()).then(|| first.id()))
     }
 
     /// Looks once more at the facts after a decision that waits is durable: they may have come between the
@@ -228,7 +275,9 @@ impl Gate {
             let mut rungs = decision.checks.iter();
             rungs.any(|rung| rung.name == "require.maxAge" && rung.status == CheckStatus::Skipped)
         });
-        let options = DecideOptions { ordinal, max_age_met, build_facts: facts };
+        let named_before = self.named_before(&stored.event.signatures).await?;
+        let options =
+            DecideOptions { ordinal, max_age_met, build_facts: facts, named_before: named_before.as_ref() };
         let ask = |keys: BuildkiteKeys<'_>| judge_again(self.config(), &stored.event, keys, options);
         let judged = self.with_buildkite_keys(&kept_keys(&stored.event.signatures), ask).await;
         let judged = judged.map_err(|undecided| LedgerError(undecided.to_string()))?;

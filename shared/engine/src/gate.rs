@@ -11,9 +11,11 @@ use tracing::Instrument as _;
 use crate::{
     Admission, Admitted, AuthenticatedReceipt, DecisionRecord, EventRecord, Judgement, ReceiptRecord,
     UnreadableDelivery,
+    builds::Beside,
     judge::{Decided, judge_carried},
     launch::{CALLS_AT_ONCE, Work},
-    ports::{BuildkiteKeySource, Failures, Ledger, LedgerError, Vertex},
+    ports::{BuildkiteApi, BuildkiteKeySource, Failures, Ledger, LedgerError, Vertex},
+    reconcile::Asking,
     rejections::Rejections,
 };
 
@@ -35,6 +37,8 @@ pub struct GateParts {
     pub buildkite_keys: Arc<dyn BuildkiteKeySource>,
     /// What verifies Buildkite's webhooks; without it none is believed.
     pub webhook_secrets: Option<WebhookSecrets>,
+    /// Who is asked about what Buildkite's webhooks did not bring; without it nobody is.
+    pub buildkite_api: Option<Arc<dyn BuildkiteApi>>,
 }
 
 /// The gate. Cheap to clone; every clone is the same gate.
@@ -46,6 +50,7 @@ pub struct Gate {
 struct Inner {
     parts: GateParts,
     rejections: Rejections,
+    asking: Asking,
 }
 
 /// The outcome of a delivery, recorded. Answer Pub/Sub with 204.
@@ -92,7 +97,7 @@ impl From<LedgerError> for NothingDecided {
 impl Gate {
     /// A gate of these parts.
     pub fn new(parts: GateParts) -> Self {
-        Self { inner: Arc::new(Inner { parts, rejections: Rejections::new() }) }
+        Self { inner: Arc::new(Inner { parts, rejections: Rejections::new(), asking: Asking::default() }) }
     }
 
     /// The reviewed file.
@@ -120,6 +125,14 @@ impl Gate {
 
     pub(crate) fn webhook_secrets(&self) -> Option<&WebhookSecrets> {
         self.inner.parts.webhook_secrets.as_ref()
+    }
+
+    pub(crate) fn buildkite_api(&self) -> Option<&dyn BuildkiteApi> {
+        self.inner.parts.buildkite_api.as_deref()
+    }
+
+    pub(crate) fn asking(&self) -> &Asking {
+        &self.inner.asking
     }
 
     pub(crate) fn failures(&self) -> &dyn Failures {
@@ -154,9 +167,13 @@ impl Gate {
         carrier: Carrier<'_>,
     ) -> Result<Answer, NothingDecided> {
         let delivery = receipt.receipt();
+        let beside = match carrier {
+            Carrier::Webhook(proof) => self.beside_webhook(proof).await?,
+            Carrier::Message | Carrier::Metadata(_) | Carrier::Recorded(_) => Beside::default(),
+        };
         let ask = |buildkite_keys: BuildkiteKeys<'_>| {
             let inputs = TrustInputs { published: delivery.publish_time, buildkite_keys };
-            judge_carried(self.config(), &delivery.data, inputs, carrier, DecideOptions::default())
+            judge_carried(self.config(), &delivery.data, inputs, carrier, beside.options())
         };
         let held = self.buildkite_keys().current();
         let judged = match ask(held.as_deref().map_or(BuildkiteKeys::Missing, BuildkiteKeys::Held)) {
@@ -167,7 +184,7 @@ impl Gate {
         let judged = match judged {
             Judgement::Decided(decided) => {
                 let published = receipt.receipt().publish_time;
-                self.beside_build_facts(*decided, published, DecideOptions::default()).await?
+                self.beside_build_facts(*decided, published, beside.options()).await?
             }
             rejected @ Judgement::Rejected(_) => rejected,
         };

@@ -17,13 +17,14 @@ mod launch;
 mod metadata;
 pub mod ports;
 mod receipt;
+mod reconcile;
 mod records;
 mod rejections;
 mod replay;
 mod retry;
 mod sweep;
 
-pub use build_records::{BuildKey, FactsKept, KeptFacts, UnheededBuild};
+pub use build_records::{BuildKey, BuildToAsk, FactsKept, KeptFacts, UnheededBuild};
 pub use builds::{BuildAnswer, BuildEnd};
 pub use comparison::{Difference, same_job};
 pub use gate::{Answer, Gate, GateParts, NothingDecided};

@@ -6,12 +6,17 @@
 
 use futures_util::{StreamExt, stream};
 use launchgate_outcome::{Reason, Refusal};
-use launchgate_trust::{BuildFacts, BuildMetadata, Carrier, MetadataEnvelope};
+use launchgate_trust::{BuildFacts, BuildMetadata, BuildTold, Carrier, MetadataEnvelope, NotedEvent};
 
-use crate::{Answer, AuthenticatedReceipt, Gate, NothingDecided, Receipt};
+use crate::{
+    Answer, AuthenticatedReceipt, BuildKey, Gate, NothingDecided, Receipt, ports::BuildkiteApiError,
+};
 
 /// Envelopes of one build taken in at the same time; each may make calls of its own.
 const AT_ONCE: usize = 4;
+
+/// The key of the note that makes an event by webhook.
+const NOTE: &str = "launchgate:artifact";
 
 impl Gate {
     /// Takes in what the jobs of a finished build left for launchgate.
@@ -29,6 +34,11 @@ impl Gate {
             .buffered(AT_ONCE)
             .collect()
             .await;
+        if let Some(note) = metadata.artifact.as_deref()
+            && self.config().signers.have_webhook()
+        {
+            taken.push(self.take_in_note(webhook, facts, note).await);
+        }
         if metadata.too_many > 0 {
             taken.push(self.refuse_the_rest(webhook, metadata.too_many).await);
         }
@@ -43,6 +53,71 @@ impl Gate {
     ) -> Result<Answer, NothingDecided> {
         let part = part_of(webhook, &envelope.key, envelope.data.into());
         self.take_in(&part, Carrier::Metadata(facts)).await
+    }
+
+    /// The event that the build's note of its artifacts makes, for a file that lets the webhook itself speak.
+    async fn take_in_note(
+        &self,
+        webhook: &AuthenticatedReceipt,
+        facts: &BuildFacts,
+        note: &str,
+    ) -> Result<Answer, NothingDecided> {
+        let made = NotedEvent::of(facts, note, webhook.receipt().publish_time);
+        match made {
+            Ok(made) => {
+                let part = part_of(webhook, NOTE, made.envelope().to_json().into());
+                self.take_in(&part, Carrier::Webhook(made.proof())).await
+            }
+            Err(refusal) => {
+                let part = part_of(webhook, NOTE, note.to_owned().into());
+                self.reject_delivery(&part, refusal).await
+            }
+        }
+    }
+
+    /// The meta-data of a finished build whose webhook came without: out of Buildkite's API, if a token lets it.
+    /// `None` when there is nothing to be had, which is recorded where events are made of webhooks.
+    ///
+    /// # Errors
+    /// `NothingDecided` when the API may answer later: the webhook comes again.
+    pub(crate) async fn fetched(
+        &self,
+        webhook: &AuthenticatedReceipt,
+        facts: &BuildFacts,
+    ) -> Result<Option<BuildMetadata>, NothingDecided> {
+        if !self.config().may_concern(facts.build()) {
+            return Ok(None);
+        }
+        let no_token =
+            "Buildkite's webhook came without the build's meta-data, and no `buildkite.apiTokenEnv` is given";
+        let why = match (self.buildkite_api(), BuildKey::of(facts.build())) {
+            (Some(api), Some(build)) => match self.ask_about(api, &build).await {
+                Ok(BuildTold { facts: answered, metadata: Some(metadata) })
+                    if answered.id() == facts.id() && metadata.is_told =>
+                {
+                    return Ok(Some(metadata));
+                }
+                Ok(_) => "Buildkite's API shows no meta-data of the finished build either".to_owned(),
+                Err(BuildkiteApiError::Later { message, .. }) => {
+                    return Err(NothingDecided(format!(
+                        "the build's meta-data could not be fetched: {message}"
+                    )));
+                }
+                Err(error) => error.to_string(),
+            },
+            _ => no_token.to_owned(),
+        };
+        if self.config().signers.have_webhook() {
+            let part = part_of(webhook, NOTE, bytes::Bytes::new());
+            self.reject_delivery(&part, Refusal::new(Reason::MetadataAbsent, why)).await?;
+        } else {
+            tracing::info!(
+                build = facts.id(),
+                why,
+                "events in this build's meta-data, if there are any, are not seen"
+            );
+        }
+        Ok(None)
     }
 
     async fn refuse_the_rest(

@@ -24,6 +24,8 @@ pub struct SweepReport {
     pub ended: usize,
     /// Builds whose facts were laid beside what waits for them.
     pub builds_heeded: usize,
+    /// Builds that Buildkite was asked about.
+    pub builds_asked: usize,
     /// Failures told.
     pub failures_told: usize,
     /// Commands carried out.
@@ -50,6 +52,7 @@ impl Gate {
                 Err(error) => tracing::error!(build = build.id, %error, "build facts are heeded later"),
             }
         }
+        self.ask_about_builds(&mut report).await?;
         let due = self.ledger().due(BATCH).await?;
         report.more |= due.len() == BATCH;
         let results: Vec<_> = stream::iter(due)

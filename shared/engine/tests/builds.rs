@@ -99,6 +99,7 @@ impl World {
             failures: Arc::new(NoFailureTopic),
             buildkite_keys: Arc::new(NoBuildkiteKeys),
             webhook_secrets: Some(WebhookSecrets::parse(&format!("{SECRET}, older")).unwrap()),
+            buildkite_api: None,
         };
         Self { gate: Gate::new(parts), ledger, vertex, key, folder }
     }

@@ -172,6 +172,7 @@ impl World {
             failures: told.clone(),
             buildkite_keys: Arc::new(NoBuildkiteKeys),
             webhook_secrets: None,
+            buildkite_api: None,
         };
         Self { gate: Gate::new(parts), vertex, told, keys, folder }
     }

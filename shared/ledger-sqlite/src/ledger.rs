@@ -8,19 +8,19 @@ use std::{
 
 use async_trait::async_trait;
 use launchgate_engine::{
-    Admission, Admitted, BuildKey, Claim, Command, CommandId, CommandRecord, DecisionRecord, Durability,
-    EventFilter, EventSummary, Fence, KeptFacts, Page, Progress, ReceiptRecord, Recorded, Redecided,
-    Redecision, StoredEvent, UnheededBuild,
+    Admission, Admitted, BuildKey, BuildToAsk, Claim, Command, CommandId, CommandRecord, DecisionRecord,
+    Durability, EventFilter, EventSummary, Fence, KeptFacts, Page, Progress, ReceiptRecord, Recorded,
+    Redecided, Redecision, StoredEvent, UnheededBuild,
     ports::{Ledger, LedgerError},
 };
-use launchgate_statement::EventId;
+use launchgate_statement::{EventDigest, EventId};
 use launchgate_triggers::LaunchId;
 use launchgate_trust::BuildFacts;
 use rusqlite::Connection;
 
 use crate::{
     admission::AdmissionRows,
-    build_facts,
+    build_asks, build_facts,
     claims::{self, ProgressRow},
     clock::Clock,
     commands,
@@ -185,6 +185,21 @@ impl Ledger for SqliteLedger {
     async fn build_heeded(&self, heeded: &UnheededBuild) -> Result<(), LedgerError> {
         let heeded = heeded.clone();
         self.writer.write(move |db, _| build_facts::heeded(db, &heeded)).await
+    }
+
+    async fn name_artifacts(&self, build_id: &str, event: EventDigest) -> Result<EventDigest, LedgerError> {
+        let build_id = build_id.to_owned();
+        self.writer.write(move |db, now| build_asks::name_artifacts(db, &build_id, event, now)).await
+    }
+
+    async fn builds_to_ask(&self, waited: Duration, limit: usize) -> Result<Vec<BuildToAsk>, LedgerError> {
+        let now = self.clock.now();
+        self.readers.read(move |db| build_asks::to_ask(db, waited, now, limit)).await
+    }
+
+    async fn build_asked(&self, build: &BuildKey, pause: Duration) -> Result<(), LedgerError> {
+        let build = build.clone();
+        self.writer.write(move |db, now| build_asks::asked(db, &build, pause, now)).await
     }
 
     async fn ask(&self, command: Command) -> Result<CommandId, LedgerError> {

@@ -7,6 +7,7 @@
 //! anything.
 
 mod admission;
+mod build_asks;
 mod build_facts;
 mod claims;
 mod clock;

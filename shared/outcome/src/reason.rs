@@ -103,6 +103,8 @@ reasons! {
     SelfContradiction = "self_contradiction" in RejectedStatement: "Two members of the statement contradict each other.", fix "Build the statement from one source; `launchgate emit` does.";
     TooManyDecisions = "too_many_decisions" in RejectedStatement: "Subjects times matching triggers is more than 256.", fix "Split the event, or narrow the triggers' `match`.";
 
+    ArtifactNote = "artifact_note" in RejectedStatement: "The build's meta-data `launchgate:artifact` is not what makes an event: one object or a list of them, each with `name`, `sha256`, an immutable `uri`, and nothing but `mediaType` and `annotations` beside.", fix "See docs/triggers.md on `buildkiteWebhook`; name images by digest and objects by generation.";
+    MetadataAbsent = "metadata_absent" in RejectedStatement: "Buildkite's webhook came without the build's meta-data, and it could not be asked for: no event could be made of it.", fix "Name the variable of an API token with the scope read_builds in `buildkite.apiTokenEnv`; then the meta-data are fetched.";
     WebhookShape = "webhook_shape" in RejectedStatement: "The webhook is Buildkite's, but a member that launchgate reads is missing or not what Buildkite writes.", fix "Compare the named member with Buildkite's documentation of build events.";
     ForeignOrganization = "foreign_organization" in RejectedStatement: "The webhook is about a build of another organization than `buildkite.organization`.", fix "Correct `buildkite.organization`, or give each organization a webhook secret and a service of its own.";
 
@@ -115,6 +117,7 @@ reasons! {
     BuildFactsMismatch = "build_facts_mismatch" in DeniedPolicy: "Buildkite says another branch, tag or commit of the build than the event does.", fix "Find out who made the event; Buildkite and the job should say the same of one build.";
     ForkBuild = "fork_build" in DeniedPolicy: "The build is of a pull request from a fork, which chose its branch and tag names itself.", fix "Nothing to do if that is right: forks may not start this. Merge the pull request, or let the trigger read neither branch nor tag and say `pullRequest: any`.";
     PullRequestNotAllowed = "pull_request_not_allowed" in DeniedPolicy: "The build is of a pull request, and the trigger takes none.", fix "See `require.pullRequest`.";
+    ClusterNotTrusted = "cluster_not_trusted" in DeniedPolicy: "The build ran in another cluster than the trigger trusts, or Buildkite does not say in which.", fix "See `require.trustsCluster`: it is the cluster's id.";
     BuildNotPassed = "build_not_passed" in DeniedPolicy: "The build ended, and not as passed.", fix "Mend the build. If a retried job makes it pass, replay the event.";
     TooOld = "too_old" in DeniedPolicy: "The event was older than `require.maxAge` when it was published.", fix "Emit a fresh event; the limit stops old builds from retraining models.";
     TimeInFuture = "time_in_future" in DeniedPolicy: "The vouched time of the event is more than five minutes after its publishing; such an event would stay young for ever.", fix "Set the clock of the build agent, then emit again.";
@@ -123,7 +126,7 @@ reasons! {
     SignerRevoked = "signer_revoked" in DeniedPolicy: "A signer that the decision counted was revoked before the launch.", fix "Replay after signing with a signer in force.";
     BuildFactsExpired = "build_facts_expired" in DeniedPolicy: "Buildkite's word on the build did not come in time.", fix "Check Buildkite's webhook, the relay and the subscription of `ingress.builds`; then replay the event.";
     ArtifactUnchecked = "artifact_unchecked" in DeniedPolicy: "The artifact could not be checked in time.", fix "Check the service's read access to the artifact.";
-    ArtifactChanged = "artifact_changed" in DeniedPolicy: "The build named another artifact set than before.", fix "Name a build's artifacts once.";
+    ArtifactChanged = "artifact_changed" in DeniedPolicy: "The build named another artifact set than before.", fix "Name a build's artifacts once, when they are final; any job of the cluster can write the build's meta-data, so look who did.";
 
     WhenError = "when_error" in DeniedPolicy: "The trigger's `when` has no value for this event; what cannot be evaluated does not launch.", fix "Guard the expression with `has(…)`.";
 

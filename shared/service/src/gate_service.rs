@@ -5,7 +5,7 @@ use std::{future::Future, path::Path, sync::Arc, time::Duration};
 use axum::Router;
 use launchgate_engine::{
     Gate, GateParts,
-    ports::{BuildkiteKeySource, Failures, Ledger, NoBuildkiteKeys, NoFailureTopic},
+    ports::{BuildkiteApi, BuildkiteKeySource, Failures, Ledger, NoBuildkiteKeys, NoFailureTopic},
 };
 use launchgate_google::{
     CredentialSettings, Endpoints, FailureTopic, Freshness, KeySet, PubSub, VertexClient,
@@ -17,6 +17,7 @@ use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
     Environment,
+    buildkite_api::AskedBuildkite,
     buildkite_keys::FetchedKeys,
     clock::now,
     health::Health,
@@ -77,6 +78,8 @@ impl GateService {
             warnings.push("`auth: none`: every process of this machine may push".to_owned());
         }
         let webhook_secrets = webhook_secrets(&config, environment)?;
+        let buildkite_api = AskedBuildkite::of(&config, &endpoints, environment)?;
+        let buildkite_api = buildkite_api.map(|api| Arc::new(api) as Arc<dyn BuildkiteApi>);
         let ledger = open_ledger(&config, folder, environment)?;
         let timeout = Duration::from_secs(u64::from(config.vertex.call_timeout_seconds));
         let vertex = VertexClient::new(endpoints.clone(), settings.clone(), timeout)
@@ -123,7 +126,8 @@ impl GateService {
             sweep: door(&config.ingress.sweep),
         };
         let vertex = Arc::new(vertex);
-        let parts = GateParts { config, ledger, vertex, failures, buildkite_keys, webhook_secrets };
+        let parts =
+            GateParts { config, ledger, vertex, failures, buildkite_keys, webhook_secrets, buildkite_api };
         let health = Health::new(certs, buildkite, warnings);
         Ok(Self { shared: Arc::new(Shared::new(Gate::new(parts), health, doors)) })
     }

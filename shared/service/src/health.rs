@@ -72,6 +72,7 @@ impl Health {
         let mut warnings = self.warnings.clone();
         let notices = gate.config().rotation_notices(now());
         warnings.extend(notices.iter().map(|notice| format!("{}: {}", notice.message, notice.fix)));
+        warnings.extend(gate.buildkite_api_trouble().map(|why| format!("Buildkite's API: {why}")));
         let report = Arc::new(Report {
             ready: checks.iter().all(|check| check.ok),
             checks,

@@ -1,6 +1,6 @@
 //! A triggers file that is sound as a whole.
 
-use launchgate_statement::Sha256;
+use launchgate_statement::{Build, FactName, Sha256};
 use launchgate_trust::{PushIdentity, SignerId, Signers};
 
 use crate::{Place, Trigger};
@@ -113,9 +113,20 @@ pub struct Buildkite {
     pub webhook_secret_env: Option<String>,
     /// Name of the variable that holds the API token.
     pub api_token_env: Option<String>,
+    /// Seconds that a decision waits for a webhook before Buildkite's API is asked; default 300.
+    pub ask_after_seconds: u64,
 }
 
 impl Config {
+    /// Whether some trigger may match an event of this build, as far as the build alone says.
+    pub fn may_concern(&self, build: &Build) -> bool {
+        let of_build = [FactName::Organization, FactName::Pipeline, FactName::Branch, FactName::Tag];
+        self.triggers.iter().any(|trigger| {
+            let mut clauses = trigger.matching.clauses.iter().filter(|one| of_build.contains(&one.fact));
+            clauses.all(|one| build.fact(one.fact).is_some_and(|found| one.patterns.matches(&found)))
+        })
+    }
+
     /// The trigger of a name.
     pub fn trigger(&self, name: &str) -> Option<&Trigger> {
         self.triggers.iter().find(|trigger| trigger.name.as_str() == name)

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use launchgate_outcome::{Check, CheckStatus, Reason, Refusal};
-use launchgate_statement::{Artifact, FactName, Timestamp};
+use launchgate_statement::{Artifact, EventId, FactName, Timestamp};
 use launchgate_trust::{BUILD_FACTS, BuildFacts, VerifiedEvent, VouchedFacts};
 
 use crate::{
@@ -28,6 +28,8 @@ pub struct DecideOptions<'f> {
     pub max_age_met: bool,
     /// What Buildkite itself says of builds, the newest first; facts of other builds do not count.
     pub build_facts: &'f [BuildFacts],
+    /// For an event made of a webhook: the event in which its build named other artifacts before.
+    pub named_before: Option<&'f EventId>,
 }
 
 /// Matches every subject against every trigger, checks the requirements of those that match, and plans.
@@ -96,7 +98,7 @@ impl Judge<'_> {
             launch_id(self.event.digest(), &artifact.name, artifact.sha256, &trigger.name, ordinal);
         let verdict = match refusal {
             Some(refusal) => {
-                trigger.require.not_reached(&proof.word, &mut checks);
+                trigger.require.not_reached(&proof.word, proof.facts, &mut checks);
                 not_planned(&mut checks);
                 Verdict::Refused(refusal)
             }
@@ -218,6 +220,7 @@ impl Judge<'_> {
             claimed: &self.event.statement().build,
             published: self.published,
             max_age_met: self.options.max_age_met,
+            named_before: self.options.named_before,
         };
         match trigger.require.check(&evidence, checks) {
             Met::All => {}

@@ -20,6 +20,7 @@ mod trigger;
 mod variables;
 mod vertex;
 mod wait_for;
+mod webhook_signer;
 
 use launchgate_statement::Sha256;
 
@@ -46,6 +47,7 @@ pub(crate) const SECTIONS: &[(&str, &[&str])] = &[
     ("a signer", signers::KEYS),
     ("buildkiteOidc", signers::OIDC_KEYS),
     ("sigstore", signers::SIGSTORE_KEYS),
+    ("buildkiteWebhook", signers::WEBHOOK_KEYS),
     ("a trigger", trigger::KEYS),
     ("waitFor", wait_for::KEYS),
     ("match", match_section::KEYS),
@@ -107,14 +109,14 @@ fn read(text: &str, files: &dyn Files, overrides: &Overrides, findings: &mut Fin
     let buildkite = file.get("buildkite").and_then(|member| buildkite::read(member, findings));
     let signers = file.need("signers", "list at least one signer: `- { id: …, publicKey: … }`", findings);
     let audience = service.as_ref().map(|service| &*service.audience);
-    let around = signers::Around { audience, files };
+    let builds = file.get("ingress").and_then(|member| member.value.get("builds"));
+    let takes_builds = builds.is_some();
+    let around = signers::Around { audience, files, buildkite: buildkite.as_ref(), takes_builds };
     let signers = signers.map(|member| signers::read(member, &around, findings)).unwrap_or_default();
     let triggers = file.need("triggers", "list at least one trigger", findings);
-    let builds = file.get("ingress").and_then(|member| member.value.get("builds"));
     if let Some(builds) = builds {
         webhook_secret(builds, &file, findings);
     }
-    let takes_builds = builds.is_some();
     let context = trigger::Context { vertex: vertex.as_ref(), signers: &signers, files, takes_builds };
     let triggers = triggers.map(|member| trigger::read_all(member, &context, findings)).unwrap_or_default();
 

@@ -139,6 +139,27 @@ impl ArtifactPatterns {
     }
 }
 
+impl ArtifactPatterns {
+    /// Whether whatever matches lies below a literal registry and repository or bucket, and is named by a digest or
+    /// a generation.
+    pub(crate) fn holds_immutable_places(&self) -> bool {
+        let immutable = |pattern: &ArtifactPattern| {
+            let text = pattern.pattern.as_str();
+            match text.strip_prefix("gs://") {
+                Some(object) => names_bucket(object) && object.contains('#'),
+                None => names_repository(text) && text.contains('@'),
+            }
+        };
+        !self.positive.is_empty() && self.positive.iter().all(|pattern| pattern.of_uri && immutable(pattern))
+    }
+}
+
+/// A bucket, complete before the first wildcard.
+fn names_bucket(object: &str) -> bool {
+    let literal = object.split(['*', '?']).next().unwrap_or_default();
+    literal.split_once('/').is_some_and(|(bucket, _)| !bucket.is_empty())
+}
+
 /// A host, then complete path steps before the first wildcard: two on Artifact Registry
 /// (`PROJECT/REPOSITORY`), one elsewhere (`gcr.io/PROJECT`, `docker.io/OWNER`).
 fn names_repository(pattern: &str) -> bool {

@@ -30,6 +30,7 @@ mod tests {
             "a signer" => "/$defs/signer",
             "buildkiteOidc" => "/$defs/signer/properties/buildkiteOidc",
             "sigstore" => "/$defs/signer/properties/sigstore",
+            "buildkiteWebhook" => "/$defs/signer/properties/buildkiteWebhook",
             "a trigger" => "/$defs/trigger",
             "waitFor" => "/$defs/trigger/properties/waitFor",
             "match" => "/$defs/match",

@@ -8,6 +8,9 @@ use serde_json::{Map, Value};
 /// Before the id of the job that left an envelope.
 const EVENT: &str = "launchgate:event:";
 
+/// The note that makes an event without any tool on the agent.
+const ARTIFACT: &str = "launchgate:artifact";
+
 /// Envelopes taken out of one build's meta-data; `emit` leaves one for each job that emits.
 const MAX_ENVELOPES: usize = 32;
 
@@ -20,6 +23,8 @@ pub struct BuildMetadata {
     pub envelopes: Vec<MetadataEnvelope>,
     /// How many more there were than are taken.
     pub too_many: usize,
+    /// `launchgate:artifact`.
+    pub artifact: Option<String>,
 }
 
 /// One envelope out of meta-data. Whoever wrote it there is unknown.
@@ -44,7 +49,12 @@ impl BuildMetadata {
         let envelopes = keys.into_iter().take(MAX_ENVELOPES);
         let envelopes =
             envelopes.map(|(key, value)| MetadataEnvelope { key: key.clone(), data: text(value) });
-        Self { is_told: true, envelopes: envelopes.collect(), too_many }
+        Self {
+            is_told: true,
+            envelopes: envelopes.collect(),
+            too_many,
+            artifact: members.get(ARTIFACT).map(text),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use launchgate_statement::{FactName, Statement, Timestamp, is_commit_id};
 
 use crate::mismatch::bounded;
 use crate::vouched::build_id_in;
-use crate::{BuildFacts, BuildRun, VerifiedSignature};
+use crate::{BuildFacts, BuildRun, VerifiedSignature, WebhookProof};
 
 /// What brought an envelope.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +20,8 @@ pub enum Carrier<'a> {
     Metadata(&'a BuildFacts),
     /// As an earlier verification found it in meta-data: a token counts within this time.
     Recorded(BuildRun),
+    /// Buildkite's own word that a build has finished, of which the envelope was made; nobody signed it.
+    Webhook(&'a WebhookProof),
 }
 
 /// The instants from which a token may be.
@@ -34,16 +36,20 @@ pub(crate) enum TokenTime {
 impl<'a> Carrier<'a> {
     /// What an event is verified by again, from the signatures that were recorded with its first copy.
     pub fn recorded(signatures: &'a [VerifiedSignature], first_published: Timestamp) -> Self {
+        let mut webhooks = signatures.iter().filter_map(|one| one.webhook.as_deref());
+        if let Some(proof) = webhooks.find(|proof| proof.published == first_published) {
+            return Self::Webhook(proof);
+        }
         let mut tokens = signatures.iter().filter_map(|one| one.token.as_deref());
         let run = tokens.find(|token| token.published == first_published).and_then(|token| token.run);
         run.map_or(Self::Message, Self::Recorded)
     }
 }
 
-impl Carrier<'_> {
+impl<'a> Carrier<'a> {
     pub(crate) fn token_time(&self) -> TokenTime {
         match self {
-            Self::Message => TokenTime::Publishing,
+            Self::Message | Self::Webhook(_) => TokenTime::Publishing,
             Self::Metadata(facts) => TokenTime::Run(facts.run()),
             Self::Recorded(run) => TokenTime::Run(Some(*run)),
         }
@@ -53,7 +59,15 @@ impl Carrier<'_> {
     pub(crate) fn build(&self) -> Option<&BuildFacts> {
         match self {
             Self::Metadata(facts) => Some(facts),
-            Self::Message | Self::Recorded(_) => None,
+            Self::Message | Self::Recorded(_) | Self::Webhook(_) => None,
+        }
+    }
+
+    /// The webhook that it was made of.
+    pub(crate) fn webhook(&self) -> Option<&'a WebhookProof> {
+        match self {
+            Self::Webhook(proof) => Some(proof),
+            Self::Message | Self::Recorded(_) | Self::Metadata(_) => None,
         }
     }
 }

@@ -44,6 +44,9 @@ fn proof_holds(kind: &SignerKind, earlier: &VerifiedSignature, event: &VerifiedE
         SignerKind::BuildkiteOidc(oidc) => {
             earlier.token.as_ref().is_some_and(|token| oidc.check_pins(&token.identity).is_ok())
         }
+        SignerKind::BuildkiteWebhook(webhook) => {
+            earlier.webhook.as_ref().is_some_and(|proof| webhook.accepts(proof))
+        }
         SignerKind::Sigstore(sigstore) => earlier
             .certificate
             .as_ref()

@@ -4,7 +4,7 @@ use launchgate_outcome::{Check, Voucher};
 use launchgate_statement::{Envelope, EventDigest, EventId, Sha256, Statement};
 use serde::{Deserialize, Serialize};
 
-use crate::{CertificateProof, SignerId, TokenProof, VouchedFacts};
+use crate::{CertificateProof, SignerId, TokenProof, VouchedFacts, WebhookProof};
 
 /// One statement, whoever delivered it and however often, with the signers that vouch for it.
 /// Made only by `verify`.
@@ -32,6 +32,9 @@ pub struct VerifiedSignature {
     /// What the certificate of its Sigstore bundle said, when it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<Box<CertificateProof>>,
+    /// What Buildkite's webhook proved, when the event was made of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<Box<WebhookProof>>,
 }
 
 /// What a threshold counts: one for each public key, one in all for everything Buildkite itself
@@ -69,6 +72,11 @@ impl VerifiedEvent {
     /// Who vouches for it.
     pub fn signatures(&self) -> &[VerifiedSignature] {
         &self.signatures
+    }
+
+    /// What Buildkite's webhook proved of it, when the event was made of one.
+    pub fn webhook(&self) -> Option<&WebhookProof> {
+        self.signatures.iter().find_map(|signature| signature.webhook.as_deref())
     }
 
     /// The ladder so far: envelope, signature of each signer, statement, scope.

@@ -126,7 +126,7 @@ pub fn verify_carried(
     let counts = carrier.token_time();
     let presented =
         Presented::read(&envelope, signers, digest, buildkite_keys).map_err(Unverified::KeyWanted)?;
-    let (made, refused) = presented.made_by(signers, &envelope, &pae, digest, published, counts);
+    let (made, refused) = presented.made_by(signers, &envelope, &pae, digest, published, &carrier);
     let in_force = ladder.check_signatures(&envelope, &pae, signers, made, refused, published)?;
 
     let statement = match Statement::parse(&envelope.payload) {

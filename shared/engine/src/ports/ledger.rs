@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use launchgate_statement::EventId;
+use launchgate_statement::{EventDigest, EventId};
 use launchgate_triggers::LaunchId;
 use launchgate_trust::BuildFacts;
 
 use crate::{
-    Admission, Admitted, BuildKey, Claim, Command, CommandId, CommandRecord, DecisionRecord, Durability,
-    EventFilter, EventSummary, Fence, KeptFacts, Page, Progress, ReceiptRecord, Recorded, Redecided,
-    Redecision, StoredEvent, UnheededBuild,
+    Admission, Admitted, BuildKey, BuildToAsk, Claim, Command, CommandId, CommandRecord, DecisionRecord,
+    Durability, EventFilter, EventSummary, Fence, KeptFacts, Page, Progress, ReceiptRecord, Recorded,
+    Redecided, Redecision, StoredEvent, UnheededBuild,
 };
 
 /// The durable record of receipts, events, decisions and commands. Its own clock is the only one that
@@ -70,6 +70,17 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// Notes that everything that waited was decided by these facts; newer ones stay unheeded.
     async fn build_heeded(&self, heeded: &UnheededBuild) -> Result<(), LedgerError>;
+
+    /// Notes which event a build, by its id, made by webhook of the artifacts it named, unless it made another one
+    /// before; gives the first.
+    async fn name_artifacts(&self, build_id: &str, event: EventDigest) -> Result<EventDigest, LedgerError>;
+
+    /// Builds that some decision has waited for at least this long and that may be asked for now; those that were
+    /// never asked for first, then the longest due.
+    async fn builds_to_ask(&self, waited: Duration, limit: usize) -> Result<Vec<BuildToAsk>, LedgerError>;
+
+    /// Notes that a build was asked for, and that it may be again after `pause`.
+    async fn build_asked(&self, build: &BuildKey, pause: Duration) -> Result<(), LedgerError>;
 
     /// Records what an operator asks for.
     async fn ask(&self, command: Command) -> Result<CommandId, LedgerError>;

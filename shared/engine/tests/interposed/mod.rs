@@ -4,13 +4,13 @@ use std::{future::Future, pin::Pin, sync::Mutex, time::Duration};
 
 use async_trait::async_trait;
 use launchgate_engine::{
-    Admission, Admitted, BuildKey, Claim, Command, CommandId, CommandRecord, DecisionRecord, Durability,
-    EventFilter, EventSummary, Fence, KeptFacts, Page, Progress, ReceiptRecord, Recorded, Redecided,
-    Redecision, StoredEvent, UnheededBuild,
+    Admission, Admitted, BuildKey, BuildToAsk, Claim, Command, CommandId, CommandRecord, DecisionRecord,
+    Durability, EventFilter, EventSummary, Fence, KeptFacts, Page, Progress, ReceiptRecord, Recorded,
+    Redecided, Redecision, StoredEvent, UnheededBuild,
     ports::{Ledger, LedgerError},
 };
 use launchgate_ledger_sqlite::SqliteLedger;
-use launchgate_statement::EventId;
+use launchgate_statement::{EventDigest, EventId};
 use launchgate_triggers::LaunchId;
 use launchgate_trust::BuildFacts;
 
@@ -95,6 +95,18 @@ impl Ledger for Interposed {
 
     async fn build_heeded(&self, heeded: &UnheededBuild) -> Result<(), LedgerError> {
         self.below.build_heeded(heeded).await
+    }
+
+    async fn name_artifacts(&self, build_id: &str, event: EventDigest) -> Result<EventDigest, LedgerError> {
+        self.below.name_artifacts(build_id, event).await
+    }
+
+    async fn builds_to_ask(&self, waited: Duration, limit: usize) -> Result<Vec<BuildToAsk>, LedgerError> {
+        self.below.builds_to_ask(waited, limit).await
+    }
+
+    async fn build_asked(&self, build: &BuildKey, pause: Duration) -> Result<(), LedgerError> {
+        self.below.build_asked(build, pause).await
     }
 
     async fn ask(&self, command: Command) -> Result<CommandId, LedgerError> {

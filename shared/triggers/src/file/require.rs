@@ -16,7 +16,7 @@ use super::{
 use crate::requirements::{PullRequestRule, Requirements};
 
 pub(super) const KEYS: &[&str] =
-    &["signers", "sources", "pullRequest", "repository", "maxAge", "artifact", "build"];
+    &["signers", "sources", "pullRequest", "repository", "maxAge", "artifact", "build", "trustsCluster"];
 pub(super) const SIGNERS_KEYS: &[&str] = &["anyOf", "atLeast"];
 
 /// How Buildkite says a build was started. Source: buildkite.com/docs/apis/rest-api/builds, `source`.
@@ -42,6 +42,7 @@ pub(super) fn read(
         section.get("pullRequest").map(|it| scalar::choice(it, &["none", "sameRepository", "any"], findings));
     let build = section.get("build").map(|it| scalar::choice(it, &["none", "passed"], findings));
     let max_age = section.get("maxAge").map(|it| scalar::duration(it, findings));
+    let trusts_cluster = section.get("trustsCluster").map(|it| scalar::text(it, findings));
     let (any_of, at_least) = permitted?;
     let signer_set = sets.iter().position(|set| *set == any_of).unwrap_or_else(|| {
         sets.push(any_of.clone());
@@ -62,6 +63,7 @@ pub(super) fn read(
             },
         },
         build_passed: build.unwrap_or(Some("none"))? == "passed",
+        trusts_cluster: trusts_cluster.map_or(Some(None), |read| read.map(Some))?.map(str::to_owned),
         max_age_seconds: max_age.unwrap_or(Some(MAX_AGE_SECONDS))?,
     })
 }

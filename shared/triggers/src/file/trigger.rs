@@ -11,7 +11,7 @@ use super::{
     require, scalar,
     section::Section,
     signers::SignerList,
-    wait_for,
+    wait_for, webhook_signer,
 };
 use crate::{
     Mode, Trigger, TriggerName, Vertex,
@@ -112,6 +112,11 @@ fn read(
         unvouched(&reads, &require.any_of, context, findings);
         if let Some(block) = require_block {
             build_facts(&BuildPlaces { require: block, reads: &reads }, require, context, findings);
+            let blocks = webhook_signer::Blocks {
+                matching: match_block.zip(matching.as_ref()),
+                require: (block, require),
+            };
+            webhook_signer::safeguards(&blocks, context.signers, findings);
         }
     }
 
@@ -200,9 +205,13 @@ fn build_facts(places: &BuildPlaces, require: &Requirements, context: &Context, 
     if let Some(id) = of_forks
         && places.require.value.get("pullRequest").is_none()
     {
-        let message = format!(
-            "the signer `{id}` says `forkBuilds: enabled`, and this trigger does not say which pull requests it takes"
-        );
+        let kind = context.signers.get(id.as_str()).map(|signer| &signer.kind);
+        let said = match kind {
+            Some(SignerKind::BuildkiteWebhook(_)) => "speaks for whatever Buildkite builds",
+            _ => "says `forkBuilds: enabled`",
+        };
+        let message =
+            format!("the signer `{id}` {said}, and this trigger does not say which pull requests it takes");
         findings.error("pull-request-unstated", &places.require.key_at, message).fix(
             "add `pullRequest: none` to `require` (builds of branches only), `sameRepository` (no forks) or `any`",
         );
@@ -222,6 +231,11 @@ fn build_facts(places: &BuildPlaces, require: &Requirements, context: &Context, 
         && let Some(node) = places.require.value.get("build")
     {
         missing(&node.at, "only Buildkite's webhook says whether a build passed".to_owned());
+    }
+    if require.trusts_cluster.is_some()
+        && let Some(node) = places.require.value.get("trustsCluster")
+    {
+        missing(&node.at, "only Buildkite's webhook says in which cluster a build ran".to_owned());
     }
     if let Some(id) = of_forks
         && let Some(read) = places.reads.iter().find(|read| read.what.names_a_branch)

@@ -96,6 +96,7 @@ impl Ladder {
                 (SignerKind::Sigstore(sigstore), Evidence::Certificate(certificate)) => {
                     sigstore.prove(certificate, envelope, statement, published).map(Proof::Certificate)
                 }
+                (_, Evidence::Webhook(proof)) => Ok(Proof::Webhook(proof.clone())),
                 _ => Ok(Proof::Key),
             };
             match proof {
@@ -135,7 +136,7 @@ impl Ladder {
             return Err(self.refuse(check, refusal, &[]));
         }
         let pipeline = statement.build.pipeline.as_deref().unwrap_or_default();
-        for voucher in [Voucher::Key, Voucher::Token, Voucher::Certificate] {
+        for voucher in [Voucher::Key, Voucher::Token, Voucher::Certificate, Voucher::Webhook] {
             let of_kind = speaking.iter().map(|(signer, _)| *signer);
             let of_kind: Vec<_> = of_kind.filter(|signer| signer.kind.voucher() == voucher).collect();
             if !of_kind.is_empty() {
@@ -174,6 +175,7 @@ fn identity_rung(signer: &Signer, proof: &Proof) -> Option<Check> {
         Proof::Key => return None,
         Proof::Token(token) => &token.build,
         Proof::Certificate(certificate) => &certificate.build,
+        Proof::Webhook(webhook) => &webhook.build,
     };
     let named = FactName::ALL.into_iter().filter(|name| build.fact(*name).is_some());
     let named: Vec<_> = named.map(FactName::as_str).collect();
@@ -261,6 +263,12 @@ fn shown(signer: &Signer) -> String {
         }
         SignerKind::Sigstore(sigstore) => {
             return format!("{} (Sigstore bundle of organization {})", signer.id, sigstore.organization);
+        }
+        SignerKind::BuildkiteWebhook(webhook) => {
+            return format!(
+                "{} (Buildkite's webhook of organization {}: the weakest proof, of the build and not of the artifact)",
+                signer.id, webhook.organization
+            );
         }
     };
     let fingerprint = key.fingerprint().to_hex();
