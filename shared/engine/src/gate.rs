@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use launchgate_outcome::{Check, Outcome, Reason, Refusal};
 use launchgate_statement::EventId;
-use launchgate_triggers::{Config, DecideOptions, Decision, TriggerName, Verdict};
+use launchgate_triggers::{Config, Decision, TriggerName, Verdict};
 use launchgate_trust::{BuildkiteKeys, Carrier, Rejection, TrustInputs, VerifiedEvent, WebhookSecrets};
 use tracing::Instrument as _;
 
