@@ -5,6 +5,7 @@ mod an_event;
 mod build_facts;
 mod decisions;
 mod findings;
+mod kfp;
 mod launches;
 mod lints;
 mod mutations;
