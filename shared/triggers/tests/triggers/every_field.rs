@@ -118,7 +118,8 @@ fn least(message: &str) -> Value {
 fn json_name(field: &FieldDescriptorProto) -> String {
     let mut words = field.name().split('_');
     let mut name = words.next().unwrap().to_owned();
-    for word in words {
+    // Python's generator writes `type_` where the word is its own.
+    for word in words.filter(|word| !word.is_empty()) {
         name.push_str(&word[..1].to_uppercase());
         name.push_str(&word[1..]);
     }

@@ -99,7 +99,7 @@ fn a_template_that_nobody_looked_at_is_a_warning_and_can_never_launch() {
 
 #[test]
 fn other_faults_of_the_trigger_are_found_without_the_template() {
-    let file = naming(OBJECT, "").replace("displayName: ", "displayNam: ");
+    let file = naming(OBJECT, "").replace("labels: {", "network: 7\n        labels: {");
     let unseen = loaded(&file, Remote::NotLooked("no network".to_owned()));
 
     assert!(codes(&unseen.findings).contains(&"launch-body"), "{:?}", unseen.findings);
