@@ -215,7 +215,7 @@ fn samples(schema: &Schema, message: &DescriptorProto, above: &[String]) -> Vec<
 fn every_sample(schema: &Schema, kind: &str, message: &str) -> Vec<Sample> {
     let full = format!(".google.cloud.aiplatform.v1.{message}");
     let mut all = Vec::new();
-    for (pointer, body) in samples(schema, schema.message(&full), &[full.clone()]) {
+    for (pointer, body) in samples(schema, schema.message(&full), std::slice::from_ref(&full)) {
         let path = format!("{kind}{}", pointer.replace('/', "."));
         let top = pointer.split('/').nth(1).unwrap();
         if OUTPUT_ONLY.contains(&top) || LEFT_OUT.iter().any(|left| path.starts_with(left)) {

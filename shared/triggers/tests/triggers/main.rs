@@ -13,4 +13,5 @@ mod mutations;
 mod remote_templates;
 mod sound_files;
 mod the_file;
+mod typed_parameters;
 mod vectors;
