@@ -4,10 +4,14 @@
 mod an_event;
 mod build_facts;
 mod decisions;
+mod every_field;
 mod findings;
+mod kfp;
 mod launches;
 mod lints;
 mod mutations;
+mod remote_templates;
 mod sound_files;
 mod the_file;
+mod typed_parameters;
 mod vectors;
