@@ -11,7 +11,7 @@ use super::{
     require, scalar,
     section::Section,
     signers::SignerList,
-    wait_for,
+    vertex, wait_for,
 };
 use crate::{
     Mode, Trigger, TriggerName, Vertex,
@@ -31,6 +31,7 @@ pub(super) const KEYS: &[&str] = &[
     "maxLaunchesPerHour",
     "waitFor",
     "onAmbiguous",
+    "vertex",
     "launch",
 ];
 
@@ -99,10 +100,11 @@ fn read(
     let require = section.need("require", "add `require: { signers: { anyOf: [ID] } }`", findings);
     let require_block = require;
     let require = require.and_then(|it| require::read(it, context.signers, sets, &mut reads, findings));
+    let vertex = vertex::read_of_trigger(section.get("vertex"), context.vertex, findings);
     let launch = section.need("launch", "add `launch: { pipelineJob: … }`", findings);
     let around = launch::Around {
         trigger: name,
-        vertex: context.vertex,
+        vertex: vertex.as_ref(),
         artifact: matching.as_ref().and_then(|matching| matching.artifact.as_ref()),
         files: context.files,
     };
