@@ -197,10 +197,10 @@ impl Vertex for VertexClient {
     }
 
     async fn ready(&self) -> Result<(), CallError> {
-        let mut refused = None;
+        let (deadline, mut refused) = (self.deadline(), None);
         for account in &self.launch_as {
             let caller = self.caller(account.as_deref())?;
-            match authentication(&caller, self.deadline()).await {
+            match authentication(&caller, deadline).await {
                 Ok(_) => return Ok(()),
                 Err(error) => refused.get_or_insert(error),
             };
@@ -209,10 +209,10 @@ impl Vertex for VertexClient {
     }
 
     async fn without_token(&self) -> Vec<String> {
-        let mut lacking = Vec::new();
+        let (deadline, mut lacking) = (self.deadline(), Vec::new());
         for account in self.launch_as.iter().flatten() {
             let token = match self.caller(Some(account)) {
-                Ok(caller) => authentication(&caller, self.deadline()).await.map(drop),
+                Ok(caller) => authentication(&caller, deadline).await.map(drop),
                 Err(error) => Err(error),
             };
             lacking.extend(token.err().map(|error| error.to_string()));
