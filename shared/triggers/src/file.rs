@@ -47,7 +47,7 @@ pub(crate) const SECTIONS: &[(&str, &[&str])] = &[
     ("buildkiteOidc", signers::OIDC_KEYS),
     ("sigstore", signers::SIGSTORE_KEYS),
     ("a trigger", trigger::KEYS),
-    ("vertex of a trigger", vertex::TRIGGER_KEYS),
+    ("a trigger's vertex", vertex::TRIGGER_KEYS),
     ("waitFor", wait_for::KEYS),
     ("match", match_section::KEYS),
     ("require", require::KEYS),

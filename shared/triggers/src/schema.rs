@@ -31,7 +31,7 @@ mod tests {
             "buildkiteOidc" => "/$defs/signer/properties/buildkiteOidc",
             "sigstore" => "/$defs/signer/properties/sigstore",
             "a trigger" => "/$defs/trigger",
-            "vertex of a trigger" => "/$defs/trigger/properties/vertex",
+            "a trigger's vertex" => "/$defs/trigger/properties/vertex",
             "waitFor" => "/$defs/trigger/properties/waitFor",
             "match" => "/$defs/match",
             "require" => "/$defs/require",

@@ -43,8 +43,7 @@ pub(super) fn read_of_trigger(
     findings: &mut Findings,
 ) -> Option<Vertex> {
     let Some(member) = member else { return of_file.cloned() };
-    let section =
-        Section::open("vertex of a trigger", TRIGGER_KEYS, &member.value, &member.key_at, findings)?;
+    let section = Section::open("a trigger's vertex", TRIGGER_KEYS, &member.value, &member.key_at, findings)?;
     let project = section.get("project").map(|it| project_of(it, findings));
     let location = section.get("location").map(|it| region(it, findings));
     let root = section.get("pipelineRoot").map(|it| root(it, findings));

@@ -8,6 +8,7 @@ mod findings;
 mod launches;
 mod lints;
 mod mutations;
+mod places;
 mod sound_files;
 mod the_file;
 mod vectors;
