@@ -1,6 +1,7 @@
 //! Reading the triggers file: YAML to `Config`.
 
 mod buildkite;
+mod defaults;
 mod failures;
 mod findings;
 mod ingress;
@@ -24,6 +25,7 @@ mod wait_for;
 use launchgate_statement::Sha256;
 
 use self::{
+    defaults::Defaults,
     findings::{At, Findings},
     node::Node,
     section::Section,
@@ -46,6 +48,7 @@ pub(crate) const SECTIONS: &[(&str, &[&str])] = &[
     ("a signer", signers::KEYS),
     ("buildkiteOidc", signers::OIDC_KEYS),
     ("sigstore", signers::SIGSTORE_KEYS),
+    ("defaults", defaults::KEYS),
     ("a trigger", trigger::KEYS),
     ("a trigger's vertex", vertex::TRIGGER_KEYS),
     ("waitFor", wait_for::KEYS),
@@ -56,8 +59,18 @@ pub(crate) const SECTIONS: &[(&str, &[&str])] = &[
 ];
 
 /// The keys of the file itself.
-const KEYS: &[&str] =
-    &["apiVersion", "service", "vertex", "ingress", "ledger", "failures", "buildkite", "signers", "triggers"];
+const KEYS: &[&str] = &[
+    "apiVersion",
+    "service",
+    "vertex",
+    "ingress",
+    "ledger",
+    "failures",
+    "buildkite",
+    "signers",
+    "defaults",
+    "triggers",
+];
 
 /// A triggers file is reviewed by people; beyond this it is no longer one.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
@@ -116,8 +129,11 @@ fn read(text: &str, files: &dyn Files, overrides: &Overrides, findings: &mut Fin
         webhook_secret(builds, &file, findings);
     }
     let takes_builds = builds.is_some();
+    let mut defaults = Defaults::read(file.get("defaults"), findings);
     let context = trigger::Context { vertex: vertex.as_ref(), signers: &signers, files, takes_builds };
-    let triggers = triggers.map(|member| trigger::read_all(member, &context, findings)).unwrap_or_default();
+    let triggers = triggers
+        .map(|member| trigger::read_all(member, &mut defaults, &context, findings))
+        .unwrap_or_default();
 
     let (triggers, signer_sets) = triggers;
     let signer_places = signers.places(findings);

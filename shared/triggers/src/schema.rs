@@ -32,6 +32,7 @@ mod tests {
             "sigstore" => "/$defs/signer/properties/sigstore",
             "a trigger" => "/$defs/trigger",
             "a trigger's vertex" => "/$defs/trigger/properties/vertex",
+            "defaults" => "/properties/defaults",
             "waitFor" => "/$defs/trigger/properties/waitFor",
             "match" => "/$defs/match",
             "require" => "/$defs/require",

@@ -142,6 +142,24 @@ const BROKEN: &[Case] = &[
         "vertex: { project: \"${build.branch}\", impersonate: \"${artifact.annotations.account}\" }",
     ),
     ("trigger-vertex-type", "mode: enforce", "vertex: acme-research"),
+    ("defaults-type", "triggers:\n", "defaults: [enforce]\ntriggers:\n"),
+    ("defaults-unknown-key", "triggers:\n", "defaults: { requires: {} }\ntriggers:\n"),
+    ("defaults-match", "triggers:\n", "defaults: { match: { branch: main }, name: x }\ntriggers:\n"),
+    ("defaults-template", "triggers:\n", "defaults: { template: pipelines/retrain.yaml }\ntriggers:\n"),
+    ("defaults-require-type", "triggers:\n", "defaults: { require: 7, labels: fraud }\ntriggers:\n"),
+    (
+        "defaults-service-account",
+        "triggers:\n",
+        "defaults: { serviceAccount: \"${build.branch}\" }\ntriggers:\n",
+    ),
+    (
+        "defaults-fact",
+        "triggers:\n",
+        "  - { id: buildkite, buildkiteOidc: { organization: acme, forkBuilds: disabled } }\n\
+         defaults: { require: { repository: https://github.com/acme/other } }\ntriggers:\n  \
+         - { name: other, match: { pipeline: other }, require: { signers: { anyOf: buildkite } }, \
+         launch: { customJob: { jobSpec: { workerPoolSpecs: [{ replicaCount: '1' }] } } } }\n",
+    ),
     ("trigger-unknown-key", "mode: enforce", "modus: enforce"),
     ("match-pipeline-missing", "      pipeline: fraud-train\n", ""),
     ("match-number", "branch: main", "branch: 2024"),

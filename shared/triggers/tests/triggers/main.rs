@@ -4,6 +4,7 @@
 mod an_event;
 mod build_facts;
 mod decisions;
+mod defaults;
 mod findings;
 mod launches;
 mod lints;
