@@ -4,6 +4,7 @@ mod buildkite;
 mod defaults;
 mod failures;
 mod findings;
+mod identity;
 mod ingress;
 mod later;
 mod launch;

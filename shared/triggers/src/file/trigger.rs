@@ -6,7 +6,7 @@ use super::{
     Files,
     defaults::Defaults,
     findings::{At, Findings},
-    later, launch,
+    identity, later, launch,
     match_section::{self, Reads},
     node::{Member, Node, Shape},
     require, scalar,
@@ -123,6 +123,7 @@ fn read(
             Some(name) if defaults.hold(at) => format!(" (in the trigger `{name}`)"),
             _ => String::new(),
         };
+        identity::check(&reads, &require.any_of, context, findings);
         unvouched(&reads, &require.any_of, context, &whose, findings);
         if let Some(block) = require_block {
             build_facts(&BuildPlaces { require: block, reads: &reads }, require, context, &whose, findings);
@@ -147,6 +148,7 @@ fn read(
         launch: launch?,
         reads: BuildReads {
             names_a_branch: reads.iter().any(|read| read.what.names_a_branch),
+            identity: Vec::new(),
             facts: reads.into_iter().flat_map(|read| read.what.facts).collect(),
         },
         wait_for_build: wait_for_build?,
