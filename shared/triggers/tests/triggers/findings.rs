@@ -160,6 +160,15 @@ const BROKEN: &[Case] = &[
          - { name: other, match: { pipeline: other }, require: { signers: { anyOf: buildkite } }, \
          launch: { customJob: { jobSpec: { workerPoolSpecs: [{ replicaCount: '1' }] } } } }\n",
     ),
+    ("identity-of-keys", "commit: ${claimed.build.commit}", "commit: ${identity.job_id}"),
+    ("identity-of-keys-in-when", "when: artifact.annotations.dataset != \"\"", "when: has(identity.sub)"),
+    (
+        "identity-misspelt",
+        "    publicKey: keys/second.pem\ntriggers:\n",
+        "    buildkiteOidc: { organization: acme, forkBuilds: disabled }\ntriggers:\n  \
+         - { name: other, match: { pipeline: other }, require: { signers: { anyOf: second-key } }, \
+         launch: { customJob: { displayName: \"${identity.build_numbr}\", jobSpec: { workerPoolSpecs: [{ replicaCount: '1' }] } } } }\n",
+    ),
     ("trigger-unknown-key", "mode: enforce", "modus: enforce"),
     ("match-pipeline-missing", "      pipeline: fraud-train\n", ""),
     ("match-number", "branch: main", "branch: 2024"),

@@ -6,6 +6,7 @@ mod build_facts;
 mod decisions;
 mod defaults;
 mod findings;
+mod identity;
 mod launches;
 mod lints;
 mod mutations;
