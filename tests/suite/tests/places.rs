@@ -7,6 +7,7 @@ use launchgate_standin::{
 use launchgate_suite::{
     Folder, PATIENCE, Service, a_custom_job, a_key, a_pipeline_job, a_push, an_event, client,
 };
+use launchgate_trust::SigningKey;
 use serde_json::{Value, json};
 
 const FRAUD: &str = "launcher@acme-fraud.iam.gserviceaccount.com";
@@ -38,13 +39,13 @@ impl Cloud {
         }
     }
 
-    fn folder(&self) -> Folder {
+    fn folder(&self, key: &SigningKey) -> Folder {
         let mut retrain = a_pipeline_job("retrain");
         retrain["vertex"] = json!({"project": "acme-fraud", "impersonate": FRAUD});
         let mut train = a_custom_job("train");
         train["vertex"] =
             json!({"project": "acme-research", "location": "us-east4", "impersonate": RESEARCH});
-        Folder::trusting(&a_key())
+        Folder::trusting(key)
             .triggers(vec![retrain, train])
             .vertex_at(&self.vertex.endpoint())
             .variable("LAUNCHGATE_IAM_CREDENTIALS_ENDPOINT", &self.iam.endpoint())
@@ -76,10 +77,10 @@ fn in_research() -> (String, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_triggers_of_one_event_launch_in_two_places_as_two_accounts() {
-    let cloud = Cloud::start().await;
-    let folder = cloud.folder();
+    let (cloud, key) = (Cloud::start().await, a_key());
+    let folder = cloud.folder(&key);
     let service = folder.start();
-    let event = an_event().signed_by(&a_key());
+    let event = an_event().signed_by(&key);
     let id = event.event_digest().id().to_string();
 
     assert_eq!(a_push(event.to_json()).deliver(&service).await, 204);
@@ -98,12 +99,12 @@ async fn two_triggers_of_one_event_launch_in_two_places_as_two_accounts() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_retry_goes_where_and_as_whom_it_was_planned_whatever_the_file_says_by_then() {
-    let cloud = Cloud::start().await;
-    let folder = cloud.folder();
+    let (cloud, key) = (Cloud::start().await, a_key());
+    let folder = cloud.folder(&key);
     let outage =
         cloud.vertex.add_fault(FaultRule::always(Fault::unavailable()).on(Operation::Create)).unwrap();
     let service = folder.start();
-    let event = an_event().signed_by(&a_key());
+    let event = an_event().signed_by(&key);
     let id = event.event_digest().id().to_string();
     assert_eq!(a_push(event.to_json()).deliver(&service).await, 204);
     assert_eq!(folder.only_record()["outcome"], "retrying");
@@ -127,11 +128,11 @@ async fn a_retry_goes_where_and_as_whom_it_was_planned_whatever_the_file_says_by
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_that_the_service_may_not_be_fails_its_own_launches_and_no_others() {
-    let cloud = Cloud::start().await;
+    let (cloud, key) = (Cloud::start().await, a_key());
     let stranger = "launcher@acme-strange.iam.gserviceaccount.com";
-    let folder = cloud.folder().set("/triggers/1/vertex/impersonate", stranger.into());
+    let folder = cloud.folder(&key).set("/triggers/1/vertex/impersonate", stranger.into());
     let service = folder.start();
-    let event = an_event().signed_by(&a_key());
+    let event = an_event().signed_by(&key);
     let id = event.event_digest().id().to_string();
 
     assert_eq!(a_push(event.to_json()).deliver(&service).await, 204);
