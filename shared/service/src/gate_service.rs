@@ -80,6 +80,9 @@ impl GateService {
         let ledger = open_ledger(&config, folder, environment)?;
         let timeout = Duration::from_secs(u64::from(config.vertex.call_timeout_seconds));
         let vertex = VertexClient::new(endpoints.clone(), settings.clone(), timeout)
+            .and_then(|vertex| {
+                vertex.launching_as(config.impersonated_accounts(), config.launches_as_itself())
+            })
             .map_err(|error| error.to_string())?;
         warnings.extend(vertex.warnings());
         let failures: Arc<dyn Failures> = match &config.failures {

@@ -16,6 +16,7 @@ mod lambda;
 mod logs;
 mod operator;
 mod overload;
+mod places;
 mod probes;
 mod pubsub;
 mod push_auth;

@@ -25,8 +25,14 @@ pub trait Vertex: Send + Sync + 'static {
     /// A job of the plan's kind, as the server holds it, as a run.
     fn run_of(&self, plan: &LaunchPlan, job: &Value) -> Option<Run>;
 
-    /// Whether an access token can be had; for `/readyz`.
+    /// Whether an access token can be had of anyone that plans are sent as; for `/readyz`.
     async fn ready(&self) -> Result<(), CallError>;
+
+    /// The service accounts that plans are sent as and no token can be had of, each with the reason. What the
+    /// others launch goes on.
+    async fn without_token(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// Why a call did not succeed. Never holds a token.

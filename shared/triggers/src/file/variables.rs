@@ -13,6 +13,7 @@ const PATHS: &[&[&str]] = &[
     &["vertex", "project"],
     &["vertex", "location"],
     &["vertex", "pipelineRoot"],
+    &["vertex", "impersonate"],
     &["vertex", "callTimeout"],
     &["ledger", "sqlite"],
     &["ledger", "ephemeralDisk"],
