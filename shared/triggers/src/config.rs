@@ -63,6 +63,8 @@ pub struct Ingress {
     pub events: Option<Route>,
     /// `POST /pubsub/builds`.
     pub builds: Option<Route>,
+    /// `POST /pubsub/runs`.
+    pub runs: Option<Route>,
     /// `POST /internal/sweep`.
     pub sweep: Option<Route>,
 }

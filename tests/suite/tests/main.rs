@@ -21,5 +21,6 @@ mod pubsub;
 mod push_auth;
 mod relay;
 mod rotation;
+mod runs;
 mod shutdown;
 mod sigstore;
