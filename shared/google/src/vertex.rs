@@ -190,6 +190,14 @@ impl Vertex for VertexClient {
         Err(unreadable(200, &format!("the listing by {filter} does not end after {PAGES} pages")))
     }
 
+    async fn look(&self, plan: &LaunchPlan, run: &Run) -> Result<Value, CallError> {
+        // Under the name that Vertex AI gave it, which says the project by its number.
+        let request = self.client.get(self.url(plan, &format!("/v1/{}", run.name), &[]));
+        let answer = self.call(plan, request, self.deadline()).await?;
+        serde_json::from_slice(&answer.body)
+            .map_err(|error| unreadable(answer.status, &format!("no job in the answer: {error}")))
+    }
+
     fn run_of(&self, plan: &LaunchPlan, job: &Value) -> Option<Run> {
         let name = job["name"].as_str()?.to_owned();
         let state = job["state"].as_str().map(str::to_owned);

@@ -123,6 +123,7 @@ impl GateService {
         let doors = Doors {
             events: Doorkeeper::new(events, certs.clone()),
             builds: door(&config.ingress.builds),
+            runs: door(&config.ingress.runs),
             sweep: door(&config.ingress.sweep),
         };
         let vertex = Arc::new(vertex);
@@ -197,7 +198,7 @@ fn webhook_secrets(config: &Config, environment: &Environment) -> Result<Option<
 
 fn routes(config: &Config) -> impl Iterator<Item = &Route> {
     let ingress = &config.ingress;
-    [&ingress.events, &ingress.builds, &ingress.sweep].into_iter().flatten()
+    [&ingress.events, &ingress.builds, &ingress.runs, &ingress.sweep].into_iter().flatten()
 }
 
 fn needs_certs(config: &Config) -> bool {

@@ -67,6 +67,8 @@ pub struct Ingress {
     pub events: Option<Route>,
     /// `POST /pubsub/builds`.
     pub builds: Option<Route>,
+    /// `POST /pubsub/runs`.
+    pub runs: Option<Route>,
     /// `POST /internal/sweep`.
     pub sweep: Option<Route>,
 }

@@ -22,6 +22,7 @@ mod pubsub;
 mod push_auth;
 mod relay;
 mod rotation;
+mod runs;
 mod shutdown;
 mod sigstore;
 mod templates;

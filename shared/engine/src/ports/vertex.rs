@@ -22,6 +22,9 @@ pub trait Vertex: Send + Sync + 'static {
     /// was just created may be missing.
     async fn find(&self, plan: &LaunchPlan) -> Result<Vec<Value>, CallError>;
 
+    /// A run that the plan launched, as the server holds it now.
+    async fn look(&self, plan: &LaunchPlan, run: &Run) -> Result<Value, CallError>;
+
     /// A job of the plan's kind, as the server holds it, as a run.
     fn run_of(&self, plan: &LaunchPlan, job: &Value) -> Option<Run>;
 

@@ -44,7 +44,7 @@ const BROKEN: &[Case] = &[
         "    subscription: projects/acme-ml/subscriptions/launchgate-events\n",
         "",
     ),
-    ("ingress-route-later", "  sweep: { auth: none }", "  runs: { auth: none }"),
+    ("ingress-route-later", "  sweep: { auth: none }", "  deadletters: { auth: none }"),
     ("ingress-replay-attribute", "    auth: oidc", "    auth: oidc\n    replayAttribute: true"),
     ("ledger-leaves-folder", "./data/launchgate.db", "data/../../launchgate.db"),
     ("ledger-absolute", "./data/launchgate.db", "/var/launchgate.db"),
