@@ -26,6 +26,8 @@ pub struct SweepReport {
     pub builds_heeded: usize,
     /// Builds that Buildkite was asked about.
     pub builds_asked: usize,
+    /// Runs found ended.
+    pub runs_ended: usize,
     /// Failures told.
     pub failures_told: usize,
     /// Commands carried out.
@@ -66,6 +68,7 @@ impl Gate {
             report.launched += usize::from(outcome == Outcome::Launched);
             report.ended += usize::from(outcome != Outcome::Launched && !outcome.is_open());
         }
+        report.runs_ended = self.look_at_quiet_runs(BATCH).await?;
         for decision in self.ledger().untold_failures(BATCH).await? {
             report.failures_told += usize::from(self.publish_failure(&decision).await);
         }

@@ -32,6 +32,8 @@ mod tests {
             "sigstore" => "/$defs/signer/properties/sigstore",
             "buildkiteWebhook" => "/$defs/signer/properties/buildkiteWebhook",
             "a trigger" => "/$defs/trigger",
+            "a trigger's vertex" => "/$defs/trigger/properties/vertex",
+            "defaults" => "/properties/defaults",
             "waitFor" => "/$defs/trigger/properties/waitFor",
             "match" => "/$defs/match",
             "require" => "/$defs/require",

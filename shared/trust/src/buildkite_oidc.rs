@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::buildkite_token::BuildkiteToken;
 use crate::carrier::TokenTime;
 use crate::mismatch::{Mismatch, PINNED, bounded};
-use crate::{BuildRun, Jwk};
+use crate::{BuildRun, IdentityClaims, Jwk};
 
 /// Who issues the tokens. Compared as text: a slash, a port or another scheme is another issuer.
 pub(crate) const ISSUER: &str = "https://agent.buildkite.com";
@@ -69,6 +69,9 @@ pub struct TokenProof {
     pub build: Build,
     /// Who it is of, for pins.
     pub identity: TokenIdentity,
+    /// All that it says.
+    #[serde(default, skip_serializing_if = "IdentityClaims::is_empty")]
+    pub claims: IdentityClaims,
     /// The key that signed it, as Buildkite may have rotated it away when somebody asks again.
     pub key: Jwk,
     /// When its build ran, where it counted by that: it lay in the build's meta-data.
@@ -168,7 +171,8 @@ impl BuildkiteOidc {
             TokenTime::Publishing => None,
             TokenTime::Run(run) => run,
         };
-        Ok(TokenProof { issued, published, build, identity, key: token.jwk.clone(), run })
+        let claims = IdentityClaims::of_token(&token.claims);
+        Ok(TokenProof { issued, published, build, identity, claims, key: token.jwk.clone(), run })
     }
 
     /// Whether the token is one of those that this signer lets speak.
