@@ -94,10 +94,11 @@ impl IdentityClaims {
     }
 }
 
-/// The names that the claims of such a signer's proof may have; none for a key, which says nothing of who holds it.
+/// The names that the claims of such a signer's proof may have; none for a key, which says nothing of who
+/// holds it, and for a webhook, which is of no job.
 pub fn identity_names(kind: &SignerKind) -> &'static [&'static str] {
     match kind {
-        SignerKind::PublicKey(_) => &[],
+        SignerKind::PublicKey(_) | SignerKind::BuildkiteWebhook(_) => &[],
         SignerKind::BuildkiteOidc(_) => TOKEN_CLAIMS,
         SignerKind::Sigstore(_) => CERTIFICATE_CLAIMS,
     }

@@ -4,7 +4,7 @@
 use launchgate_standin::{
     BuildkiteRestStandin, BuildkiteStandin, BuildkiteWebhook, RestFault, VertexStandin,
 };
-use launchgate_statement::Timestamp;
+use launchgate_statement::{Sha256, Timestamp};
 use launchgate_suite::{
     Binary, Delivery, Folder, PATIENCE, PubSubEmulator, Service, a_vertex, client, eventually, now, skip,
 };
@@ -228,4 +228,63 @@ async fn meta_data_go_through_the_relay_and_pubsub() {
 
     eventually("the event is launched", PATIENCE, async || (vertex.jobs().len() == 1).then_some(())).await;
     assert_eq!(folder.only_record()["outcome"], "launched");
+}
+
+/// A note of one image.
+fn an_image(seed: &str) -> Value {
+    let sha256 = Sha256::of(seed.as_bytes());
+    let uri = format!("us-docker.pkg.dev/acme/ml/fraud-train@sha256:{sha256}");
+    json!({"name": "fraud-train", "sha256": sha256, "uri": uri})
+}
+
+/// A folder whose one trigger lets Buildkite's webhook speak, with every safeguard, and observes.
+fn a_folder_of_webhooks(buildkite: &BuildkiteStandin, vertex: &VertexStandin) -> Folder {
+    let hook = json!({"id": "hook", "buildkiteWebhook": {"organization": "acme"}});
+    a_gate(buildkite, vertex)
+        .set("/signers", json!([hook]))
+        .set("/triggers/0/mode", "observe".into())
+        .set("/triggers/0/match/artifact", "us-docker.pkg.dev/acme/ml/fraud-train@*".into())
+        .set("/triggers/0/require/signers", json!({"anyOf": ["hook"]}))
+        .set("/triggers/0/require/artifact", "exists".into())
+        .set("/triggers/0/require/trustsCluster", a_job()["cluster_id"].clone())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_safeguard_of_a_noted_artifact_refuses_with_its_reason() {
+    let (buildkite, vertex) = (BuildkiteStandin::start().await.unwrap(), a_vertex().await);
+    let folder = a_folder_of_webhooks(&buildkite, &vertex);
+    let linted = format!("{:?}", folder.launchgate(&["lint"]));
+    if linted.contains("not-yet-supported") {
+        skip!("this version cannot look at artifacts");
+    }
+    assert!(linted.contains("weakest-signer"), "{linted}");
+    let service = folder.start();
+    let note = |value: &Value| finished(&json!({"launchgate:artifact": value.to_string()}));
+    let other_build = |webhook: BuildkiteWebhook, id: &str| webhook.with("/build/id", id);
+    let tagged =
+        json!({"name": "a", "sha256": Sha256::of(b"a"), "uri": "us-docker.pkg.dev/acme/ml/fraud-train:new"});
+    let cases = [
+        ("one", note(&an_image("one")), "observed", Value::Null),
+        ("changed", note(&an_image("two")), "denied_policy", json!("artifact_changed")),
+        (
+            "cluster",
+            other_build(note(&an_image("three")), "b-3").with("/build/cluster_id", "elsewhere"),
+            "denied_policy",
+            json!("cluster_not_trusted"),
+        ),
+        ("note", other_build(note(&tagged), "b-4"), "rejected_statement", json!("artifact_note")),
+        (
+            "absent",
+            other_build(note(&an_image("five")), "b-5").with("/build/meta_data", Value::Null),
+            "rejected_statement",
+            json!("metadata_absent"),
+        ),
+    ];
+
+    for (name, webhook, outcome, reason) in cases {
+        tell(&service, &published(&webhook).message_id(name)).await;
+        let record = recorded(&folder, &format!("{name}/launchgate:artifact"));
+        assert_eq!((&record["outcome"], &record["reason"]), (&json!(outcome), &reason), "{name}: {record:#}");
+    }
+    assert!(vertex.jobs().is_empty(), "it observes");
 }
