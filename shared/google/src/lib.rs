@@ -7,12 +7,14 @@
 //! Does not: decide, retry launches (the engine does), keep anything, or read the environment (a map is handed in).
 
 mod artifacts;
+mod callers;
 mod classification;
 mod credentials;
 mod endpoints;
 mod error;
 mod http;
 mod iam_fixes;
+mod impersonation;
 mod key_set;
 mod kms;
 mod pubsub;

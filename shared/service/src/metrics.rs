@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use launchgate_engine::{Answer, BuildAnswer, BuildEnd, SweepReport};
+use launchgate_engine::{Answer, BuildAnswer, BuildEnd, RunAnswer, SweepReport};
 use launchgate_outcome::{Outcome, Reason};
 use launchgate_triggers::{SignerDates, TriggerName};
 use prometheus_client::{
@@ -30,6 +30,11 @@ struct WebhookLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RunLabels {
+    answer: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct SignerLabels {
     signer: String,
 }
@@ -40,6 +45,7 @@ pub(crate) struct Metrics {
     receipts: Family<ReceiptLabels, Counter>,
     decisions: Family<DecisionLabels, Counter>,
     webhooks: Family<WebhookLabels, Counter>,
+    run_entries: Family<RunLabels, Counter>,
     seconds: Histogram,
     pub(crate) in_flight: Gauge,
     shed: Counter,
@@ -63,6 +69,12 @@ impl Metrics {
             "Buildkite's webhooks: kept, repeated, older, unused, or why refused",
             webhooks.clone(),
         );
+        let run_entries = Family::default();
+        registry.register(
+            "run_entries",
+            "Log entries on runs: how the run stands, not_followed, later, or what else they are",
+            run_entries.clone(),
+        );
         let seconds = Histogram::new([
             0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
         ]);
@@ -85,7 +97,19 @@ impl Metrics {
         registry.register("sweeps", "Sweeps completed", sweeps.clone());
         let swept = Counter::default();
         registry.register("swept", "Decisions taken up by sweeps", swept.clone());
-        Self { registry, receipts, decisions, webhooks, seconds, in_flight, shed, undecided, sweeps, swept }
+        Self {
+            registry,
+            receipts,
+            decisions,
+            webhooks,
+            run_entries,
+            seconds,
+            in_flight,
+            shed,
+            undecided,
+            sweeps,
+            swept,
+        }
     }
 
     pub(crate) fn answered(&self, answer: &Answer, took: Duration) {
@@ -101,6 +125,12 @@ impl Metrics {
             self.receipt(outcome, Some(reason));
         }
         self.decided(&answer.decisions);
+        self.seconds.observe(took.as_secs_f64());
+    }
+
+    /// A log entry on a run and what a look at that run found.
+    pub(crate) fn hinted(&self, answer: RunAnswer, took: Duration) {
+        self.run_entries.get_or_create(&RunLabels { answer: answer.as_str() }).inc();
         self.seconds.observe(took.as_secs_f64());
     }
 

@@ -61,15 +61,16 @@ pub(crate) struct Shared {
     pub(crate) health: Health,
     pub(crate) events: Doorkeeper,
     pub(crate) builds: Option<Doorkeeper>,
+    pub(crate) runs: Option<Doorkeeper>,
     pub(crate) sweep: Option<Doorkeeper>,
     slots: Semaphore,
 }
 
 impl Shared {
     pub(crate) fn new(gate: Gate, health: Health, doors: Doors) -> Self {
-        let Doors { events, builds, sweep } = doors;
+        let Doors { events, builds, runs, sweep } = doors;
         let metrics = Metrics::new(&gate.config().signer_dates());
-        Self { gate, metrics, health, events, builds, sweep, slots: Semaphore::new(IN_FLIGHT) }
+        Self { gate, metrics, health, events, builds, runs, sweep, slots: Semaphore::new(IN_FLIGHT) }
     }
 }
 
@@ -77,6 +78,7 @@ impl Shared {
 pub(crate) struct Doors {
     pub(crate) events: Doorkeeper,
     pub(crate) builds: Option<Doorkeeper>,
+    pub(crate) runs: Option<Doorkeeper>,
     pub(crate) sweep: Option<Doorkeeper>,
 }
 
@@ -87,6 +89,8 @@ enum Intake {
     Events,
     /// Buildkite's webhooks, as the relay publishes them.
     Builds,
+    /// Cloud Logging's entries on runs.
+    Runs,
 }
 
 impl Intake {
@@ -94,13 +98,14 @@ impl Intake {
         match self {
             Self::Events => Some(&shared.events),
             Self::Builds => shared.builds.as_ref(),
+            Self::Runs => shared.runs.as_ref(),
         }
     }
 
     /// Bytes of a body that are kept.
     fn kept(self) -> usize {
         match self {
-            Self::Events => BODY_KEPT,
+            Self::Events | Self::Runs => BODY_KEPT,
             Self::Builds => WEBHOOK_KEPT,
         }
     }
@@ -111,6 +116,9 @@ pub(crate) fn gate_routes(shared: Arc<Shared>) -> Router {
     let mut router = Router::new().route("/pubsub/events", post(events));
     if shared.builds.is_some() {
         router = router.route("/pubsub/builds", post(builds));
+    }
+    if shared.runs.is_some() {
+        router = router.route("/pubsub/runs", post(runs));
     }
     if shared.sweep.is_some() {
         router = router.route("/internal/sweep", post(sweep));
@@ -130,6 +138,11 @@ async fn events(State(shared): State<Arc<Shared>>, request: Request) -> Response
 /// `POST /pubsub/builds`.
 async fn builds(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     push(shared, request, Intake::Builds).await
+}
+
+/// `POST /pubsub/runs`.
+async fn runs(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    push(shared, request, Intake::Runs).await
 }
 
 async fn push(shared: Arc<Shared>, request: Request, intake: Intake) -> Response {
@@ -221,6 +234,10 @@ async fn take(
         Intake::Builds => {
             let answer = shared.gate.receive_build(receipt).await?;
             shared.metrics.told(&answer, begun.elapsed());
+        }
+        Intake::Runs => {
+            let answer = shared.gate.receive_run(receipt).await?;
+            shared.metrics.hinted(answer, begun.elapsed());
         }
     }
     Ok(())

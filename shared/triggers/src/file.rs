@@ -1,8 +1,10 @@
 //! Reading the triggers file: YAML to `Config`.
 
 mod buildkite;
+mod defaults;
 mod failures;
 mod findings;
+mod identity;
 mod ingress;
 mod later;
 mod launch;
@@ -25,6 +27,7 @@ use launchgate_statement::Sha256;
 
 pub(crate) use self::scalar::is_bucket;
 use self::{
+    defaults::Defaults,
     findings::{At, Findings},
     node::Node,
     section::Section,
@@ -47,7 +50,9 @@ pub(crate) const SECTIONS: &[(&str, &[&str])] = &[
     ("a signer", signers::KEYS),
     ("buildkiteOidc", signers::OIDC_KEYS),
     ("sigstore", signers::SIGSTORE_KEYS),
+    ("defaults", defaults::KEYS),
     ("a trigger", trigger::KEYS),
+    ("a trigger's vertex", vertex::TRIGGER_KEYS),
     ("waitFor", wait_for::KEYS),
     ("match", match_section::KEYS),
     ("require", require::KEYS),
@@ -56,8 +61,18 @@ pub(crate) const SECTIONS: &[(&str, &[&str])] = &[
 ];
 
 /// The keys of the file itself.
-const KEYS: &[&str] =
-    &["apiVersion", "service", "vertex", "ingress", "ledger", "failures", "buildkite", "signers", "triggers"];
+const KEYS: &[&str] = &[
+    "apiVersion",
+    "service",
+    "vertex",
+    "ingress",
+    "ledger",
+    "failures",
+    "buildkite",
+    "signers",
+    "defaults",
+    "triggers",
+];
 
 /// A triggers file is reviewed by people; beyond this it is no longer one.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
@@ -138,8 +153,11 @@ fn read(text: &str, files: &dyn Files, overrides: &Overrides, findings: &mut Fin
         webhook_secret(builds, &file, findings);
     }
     let takes_builds = builds.is_some();
+    let mut defaults = Defaults::read(file.get("defaults"), findings);
     let context = trigger::Context { vertex: vertex.as_ref(), signers: &signers, files, takes_builds };
-    let triggers = triggers.map(|member| trigger::read_all(member, &context, findings)).unwrap_or_default();
+    let triggers = triggers
+        .map(|member| trigger::read_all(member, &mut defaults, &context, findings))
+        .unwrap_or_default();
 
     let (triggers, signer_sets) = triggers;
     let signer_places = signers.places(findings);

@@ -27,6 +27,8 @@ pub(crate) struct LaunchTemplate {
     pub(crate) kind: LaunchKind,
     pub(crate) project: String,
     pub(crate) location: String,
+    /// The service account that asks; `None` is the service's own identity.
+    pub(crate) impersonate: Option<String>,
     pub(crate) body: Vec<Piece>,
     /// `runtimeConfig.parameterValues`, when a value comes with the event; else they stand in `body`.
     pub(crate) parameters: Vec<Given>,
@@ -153,6 +155,7 @@ impl LaunchTemplate {
             kind: self.kind,
             project: self.project.clone(),
             location: self.location.clone(),
+            impersonate: self.impersonate.clone(),
             request,
         })
     }

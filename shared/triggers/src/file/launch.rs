@@ -194,6 +194,7 @@ impl Job<'_, '_> {
             kind: self.kind,
             project: vertex.project.clone(),
             location: vertex.location.clone(),
+            impersonate: vertex.impersonate.clone(),
             body: self.pieces,
             parameters: self.parameters,
             artifacts: self.artifacts,
