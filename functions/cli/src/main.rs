@@ -32,6 +32,7 @@ mod push_message;
 mod remote_artifact;
 mod signing;
 mod started_on;
+mod template_arguments;
 
 use std::process::ExitCode;
 

@@ -4,14 +4,15 @@
 //! error or a `Debug`; what passes by itself is waited out, for half a minute at most. Does not: verify tokens.
 //! Source: buildkite/agent, `api/oidc.go`, `api/client.go` and `clicommand/oidc_request_token.go`.
 
-use std::{collections::BTreeMap, fmt, net::IpAddr, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use reqwest::{
     Client, Url,
-    header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
-    redirect,
+    header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue},
 };
 use serde::{Deserialize, Serialize};
+
+use crate::http::{self, Unread};
 
 const ENDPOINT: &str = "BUILDKITE_AGENT_ENDPOINT";
 const ACCESS_TOKEN: &str = "BUILDKITE_AGENT_ACCESS_TOKEN";
@@ -22,9 +23,6 @@ const DEFAULT_ENDPOINT: &str = "https://agent-edge.buildkite.com/v3";
 
 /// Headers that Buildkite tells its agents to send along; an agent hands them on to its jobs like this.
 const HEADER_VARIABLES: &str = "BUILDKITE_REQUEST_HEADER_BUILDKITE_";
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A token has some 2 kB.
 const ANSWER_LIMIT: usize = 64 * 1024;
@@ -37,9 +35,6 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 
 /// The longest wait that Buildkite may ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
-
-/// Characters of Buildkite's own text that are shown.
-const SHOWN: usize = 300;
 
 /// What a token is to be like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -106,7 +101,7 @@ impl AgentApiError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Unexpected(_) => true,
-            Self::Refused { status, .. } => is_transient(*status),
+            Self::Refused { status, .. } => http::is_transient(*status),
             Self::Variable { .. } | Self::Client(_) => false,
         }
     }
@@ -115,11 +110,6 @@ impl AgentApiError {
 #[derive(Deserialize)]
 struct Given {
     token: String,
-}
-
-#[derive(Deserialize)]
-struct Said {
-    message: String,
 }
 
 impl AgentApi {
@@ -142,15 +132,10 @@ impl AgentApi {
         let job = get(JOB).ok_or_else(|| {
             bad(JOB, "it is not set; does the step's container pass Buildkite's variables on?")
         })?;
-        let endpoint =
-            endpoint(get(ENDPOINT).unwrap_or(DEFAULT_ENDPOINT)).map_err(|problem| bad(ENDPOINT, &problem))?;
-        let client = client(&endpoint)?;
-        let mut tokens = endpoint;
-        tokens
-            .path_segments_mut()
-            .expect("an http address has a path")
-            .pop_if_empty()
-            .extend(["jobs", job, "oidc", "tokens"]);
+        let endpoint = http::endpoint(get(ENDPOINT).unwrap_or(DEFAULT_ENDPOINT))
+            .map_err(|problem| bad(ENDPOINT, &problem))?;
+        let client = http::client(&endpoint).map_err(AgentApiError::Client)?;
+        let tokens = http::below(endpoint, &["jobs", job, "oidc", "tokens"]);
         let headers = variables.iter().filter_map(|(name, value)| request_header(name, value)).collect();
         Ok(Some(Self { client, tokens, access, headers, first_wait: FIRST_WAIT }))
     }
@@ -192,16 +177,13 @@ impl AgentApi {
             .header(AUTHORIZATION, self.access.clone())
             .header("content-type", "application/json")
             .body(body);
-        let mut response = asked.send().await.map_err(|error| (self.cut_off(&error), None))?;
+        let response = asked.send().await.map_err(|error| (self.cut_off(http::cause(&error)), None))?;
         let status = response.status().as_u16();
-        let asked_wait = retry_after(response.headers());
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| (self.cut_off(&error), None))? {
-            if body.len() + chunk.len() > ANSWER_LIMIT {
-                return Err((AgentApiError::Unexpected(format!("over {ANSWER_LIMIT} bytes")), None));
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let asked_wait = http::seconds(response.headers(), "retry-after");
+        let body = http::body(response, ANSWER_LIMIT).await.map_err(|unread| match unread {
+            Unread::TooLong => (AgentApiError::Unexpected(format!("over {ANSWER_LIMIT} bytes")), None),
+            Unread::CutOff(cause) => (self.cut_off(cause), None),
+        })?;
         if !(200..300).contains(&status) {
             return Err((self.refused(wanted.audience, status, &body), asked_wait));
         }
@@ -211,17 +193,8 @@ impl AgentApi {
         Ok(given.token)
     }
 
-    fn cut_off(&self, error: &reqwest::Error) -> AgentApiError {
-        let mut cause = "no answer in time".to_owned();
-        if !error.is_timeout() {
-            // The innermost cause; the outer ones repeat the address.
-            let mut inner: &dyn std::error::Error = error;
-            while let Some(source) = inner.source() {
-                inner = source;
-            }
-            cause = inner.to_string();
-        }
-        AgentApiError::Unreachable { place: place(&self.tokens), cause }
+    fn cut_off(&self, cause: String) -> AgentApiError {
+        AgentApiError::Unreachable { place: http::place(&self.tokens), cause }
     }
 
     fn refused(&self, audience: &str, status: u16, body: &[u8]) -> AgentApiError {
@@ -231,76 +204,22 @@ impl AgentApi {
             404 => "; is BUILDKITE_AGENT_ENDPOINT right, and BUILDKITE_JOB_ID a running job?",
             _ => "",
         };
-        // A page of a proxy says nothing that helps, and may repeat what it was sent.
-        let said = serde_json::from_slice(body).map_or_else(
-            |_| "(no text of Buildkite's)".to_owned(),
-            |Said { message }| self.without_secrets(&message),
-        );
-        AgentApiError::Refused { audience: audience.to_owned(), status, said, hint }
-    }
-
-    fn without_secrets(&self, text: &str) -> String {
         let access = self.access.to_str().unwrap_or_default().trim_start_matches("Token ");
-        let shown = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
-        shown.replace(access, "[token]").chars().take(SHOWN).collect()
+        let said = http::said(body, access);
+        AgentApiError::Refused { audience: audience.to_owned(), status, said, hint }
     }
 }
 
 impl fmt::Debug for AgentApi {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "AgentApi({})", place(&self.tokens))
+        write!(f, "AgentApi({})", http::place(&self.tokens))
     }
-}
-
-/// As the agent itself decides it.
-fn is_transient(status: u16) -> bool {
-    status == 429 || status >= 500
-}
-
-/// Plain http is for stand-ins and proxies on this machine: anywhere else the access token would travel in the
-/// clear.
-fn endpoint(text: &str) -> Result<Url, String> {
-    let expected = "expected https://HOST/PATH, or http:// on loopback";
-    let url = Url::parse(text).map_err(|error| format!("`{text}` is no URL ({error}); {expected}"))?;
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    let loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    match url.scheme() {
-        "https" => Ok(url),
-        "http" if loopback => Ok(url),
-        _ => Err(format!("`{text}` cannot be trusted with a token; {expected}")),
-    }
-}
-
-fn client(endpoint: &Url) -> Result<Client, AgentApiError> {
-    // An error means that a provider is installed already: ring, as the workspace has no other.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = Client::builder()
-        .user_agent(concat!("launchgate/", env!("CARGO_PKG_VERSION")))
-        .http1_only()
-        // The token would travel with it.
-        .redirect(redirect::Policy::none())
-        .no_proxy()
-        .referer(false)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(TIMEOUT);
-    let builder = if endpoint.scheme() == "https" { builder } else { builder.tls_certs_only([]) };
-    builder.build().map_err(|error| AgentApiError::Client(error.to_string()))
 }
 
 /// `BUILDKITE_REQUEST_HEADER_BUILDKITE_FOO=bar` is the header `Buildkite-Foo: bar`.
 fn request_header(variable: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
     let name = format!("buildkite-{}", variable.strip_prefix(HEADER_VARIABLES)?.replace('_', "-"));
     Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
-}
-
-/// Whole seconds; Buildkite sends no dates.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
-}
-
-fn place(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ mod pubsub;
 mod redaction;
 mod retry_after;
 mod run;
+mod templates;
 mod vertex;
 
 pub use artifacts::{ArtifactReader, BucketObject, Image, ObjectAddress, Progress, Tags};
@@ -33,4 +34,5 @@ pub use key_set::{Freshness, KeySet};
 pub use kms::{KeyVersion, Kms, KmsKey, KmsRole};
 pub use pubsub::{FailureTopic, PubSub};
 pub use run::console_link;
+pub use templates::{TemplateFault, TemplateReader};
 pub use vertex::VertexClient;

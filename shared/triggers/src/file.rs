@@ -25,6 +25,7 @@ mod wait_for;
 
 use launchgate_statement::Sha256;
 
+pub(crate) use self::scalar::is_bucket;
 use self::{
     defaults::Defaults,
     findings::{At, Findings},
@@ -32,7 +33,7 @@ use self::{
     section::Section,
     source::Source,
 };
-use crate::{Config, Finding, Overrides};
+use crate::{Config, Finding, Overrides, RemoteTemplate};
 
 /// The keys of each mapping that this version knows, by the mapping's name in messages. The published
 /// JSON Schema is held against this list.
@@ -80,6 +81,28 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 pub trait Files {
     /// The file's bytes, or why not, in words for people.
     fn read(&self, path: &str) -> Result<Vec<u8>, String>;
+
+    /// What there is of a template that lies elsewhere. It was fetched before `load`, or is left alone: `load`
+    /// itself does not wait for a network.
+    fn remote(&self, _template: &RemoteTemplate) -> Remote {
+        Remote::Failed { why: "nothing here fetches remote templates".to_owned(), fix: None }
+    }
+}
+
+/// What there is of a remote template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remote {
+    /// Bytes that were fetched; whether they are the reviewed ones is checked against the digest here.
+    Fetched(Vec<u8>),
+    /// Nobody looked, and why. A warning: the parameters are unchecked, and the trigger cannot plan a launch.
+    NotLooked(String),
+    /// It could not be had. An error.
+    Failed {
+        /// What happened.
+        why: String,
+        /// What to do.
+        fix: Option<String>,
+    },
 }
 
 /// What loading came to.

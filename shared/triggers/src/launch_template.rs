@@ -53,6 +53,8 @@ pub(crate) enum Piece {
     LaunchId,
     /// The event's 32 hex digits, inside quotes.
     EventHex,
+    /// The pipeline's template was not looked at: no request can be made.
+    Unseen,
 }
 
 /// The field a text stands in, for its rule and for messages.
@@ -170,6 +172,11 @@ impl LaunchTemplate {
                 Piece::Artifacts => push_members(&mut body, &self.artifacts, &values.artifacts),
                 Piece::LaunchId => body.push_str(asker.launch_id.as_str()),
                 Piece::EventHex => body.push_str(asker.event.hex()),
+                Piece::Unseen => {
+                    let message =
+                        "pipelineSpec: the remote template was not looked at, so there is nothing to send";
+                    return Err(Refusal::new(Reason::FieldValue, message));
+                }
             }
         }
         Ok(body)

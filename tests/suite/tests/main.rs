@@ -24,3 +24,4 @@ mod relay;
 mod rotation;
 mod shutdown;
 mod sigstore;
+mod templates;

@@ -230,7 +230,19 @@ const BROKEN: &[Case] = &[
     ("launch-snake-field", "serviceAccount: vertex", "service_account: vertex"),
     ("launch-no-template", "        template: pipelines/retrain.yaml\n", ""),
     ("launch-template-file", "pipelines/retrain.yaml", "pipelines/retrian.yaml"),
-    ("launch-template-remote", "pipelines/retrain.yaml", "gs://acme/retrain.yaml"),
+    ("launch-template-unpinned", "pipelines/retrain.yaml", "gs://acme/retrain.yaml"),
+    ("launch-template-address", "pipelines/retrain.yaml", "https://example.com/retrain.yaml"),
+    ("launch-template-generation", "pipelines/retrain.yaml", "gs://acme/retrain.yaml#17"),
+    (
+        "launch-template-tag",
+        "pipelines/retrain.yaml",
+        "https://us-central1-kfp.pkg.dev/acme-ml/pipelines/retrain/latest",
+    ),
+    (
+        "launch-template-unavailable",
+        "pipelines/retrain.yaml",
+        "gs://acme/retrain.yaml\n        templateSha256: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    ),
     ("launch-template-expression", "pipelines/retrain.yaml", "pipelines/${build.branch}.yaml"),
     ("launch-template-not-a-pipeline", "pipelines/retrain.yaml", "notes.txt"),
     (
