@@ -17,6 +17,7 @@ mod service;
 mod signers;
 mod source;
 mod trigger;
+mod turns;
 mod variables;
 mod vertex;
 mod wait_for;

@@ -10,7 +10,7 @@ use launchgate_statement::EventId;
 use serde_json::{Map, Value};
 
 use crate::{
-    LaunchId, LaunchKind, LaunchPlan, Request, Template, TriggerName,
+    LaunchConditions, LaunchId, LaunchKind, LaunchPlan, Request, Template, TriggerName,
     expression::ExpressionError,
     inputs::check_inputs,
     interpolation::{Interpolated, Part},
@@ -152,6 +152,7 @@ impl LaunchTemplate {
             project: self.project.clone(),
             location: self.location.clone(),
             request,
+            conditions: LaunchConditions::default(),
         })
     }
 

@@ -3,7 +3,7 @@
 use launchgate_statement::EventId;
 use serde::{Deserialize, Serialize};
 
-use crate::{LaunchId, TriggerName};
+use crate::{LaunchConditions, LaunchId, TriggerName};
 
 /// What a trigger may launch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -48,6 +48,8 @@ pub struct LaunchPlan {
     pub(crate) project: String,
     pub(crate) location: String,
     pub(crate) request: Request,
+    #[serde(default, skip_serializing_if = "LaunchConditions::is_empty")]
+    pub(crate) conditions: LaunchConditions,
 }
 
 /// An HTTP request to the regional Vertex AI endpoint.
@@ -92,6 +94,11 @@ impl LaunchPlan {
     /// Region.
     pub fn location(&self) -> &str {
         &self.location
+    }
+
+    /// What must be true when it becomes a launch; empty where nothing is asked.
+    pub fn conditions(&self) -> &LaunchConditions {
+        &self.conditions
     }
 
     /// What is sent.
