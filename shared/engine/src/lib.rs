@@ -20,6 +20,7 @@ mod records;
 mod rejections;
 mod replay;
 mod retry;
+mod standing;
 mod sweep;
 
 pub use build_records::{BuildKey, FactsKept, KeptFacts, UnheededBuild};
@@ -33,4 +34,5 @@ pub use records::{
     CommandRecord, DecisionRecord, Durability, EventFilter, EventRecord, EventSummary, Fence, Known, Page,
     Progress, ReceiptRecord, Recorded, Redecided, Redecision, Run, StoredEvent,
 };
+pub use standing::{Holder, NewerBuild, Standing};
 pub use sweep::SweepReport;
