@@ -17,15 +17,15 @@ use crate::{
 const HOUR_MICROS: i64 = 3600 * 1_000_000;
 
 /// Who holds a key. The condition on `open` and `outcome` is the index's own, word for word.
-pub(crate) const HOLDER: &str = "SELECT launch_id, run FROM decisions WHERE once_key = ?1 \
+const HOLDER: &str = "SELECT launch_id, run FROM decisions WHERE once_key = ?1 \
     AND (open = 1 OR outcome IN ('launched', 'launch_unknown')) AND launch_id <> ?2";
 
 /// The newest launched build of a line after a number.
-pub(crate) const NEWER: &str = "SELECT order_number, launch_id FROM decisions WHERE order_line = ?1 \
+const NEWER: &str = "SELECT order_number, launch_id FROM decisions WHERE order_line = ?1 \
     AND order_number > ?2 AND outcome = 'launched' AND launch_id <> ?3 ORDER BY order_number DESC LIMIT 1";
 
 /// The launches of a trigger that are open, and those that came to a run after an instant.
-pub(crate) const LAUNCHES: &str = "SELECT \
+const LAUNCHES: &str = "SELECT \
     (SELECT count(*) FROM decisions WHERE hourly = 1 AND (open = 1 OR run_at IS NOT NULL) \
      AND trigger_name = ?1 AND run_at IS NULL AND launch_id <> ?3) + \
     (SELECT count(*) FROM decisions WHERE hourly = 1 AND (open = 1 OR run_at IS NOT NULL) \
