@@ -82,7 +82,7 @@ impl DecisionRecord {
 
     fn answer(&mut self, name: &'static str, (actual, refusal): Answer) -> Option<Refusal> {
         let status = if refusal.is_some() { CheckStatus::Failed } else { CheckStatus::Passed };
-        answered(&mut self.checks, name, status, Some(actual));
+        answered(&mut self.checks, name, status, Some(&actual));
         refusal
     }
 
@@ -126,9 +126,9 @@ fn per_hour(most: u64, launches: u64) -> Answer {
 }
 
 /// Lays the ledger's answer over the rung that was left open for it.
-fn answered(checks: &mut [Check], name: &str, status: CheckStatus, actual: Option<String>) {
+fn answered(checks: &mut [Check], name: &str, status: CheckStatus, actual: Option<&str>) {
     for rung in checks.iter_mut().filter(|rung| rung.name == name) {
         (rung.status, rung.detail) = (status, None);
-        rung.actual.clone_from(&actual);
+        rung.actual = actual.map(str::to_owned);
     }
 }

@@ -10,4 +10,5 @@ mod lints;
 mod mutations;
 mod sound_files;
 mod the_file;
+mod turns;
 mod vectors;
