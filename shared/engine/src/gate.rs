@@ -245,7 +245,6 @@ impl Gate {
         decided: Decided,
     ) -> Result<Answer, NothingDecided> {
         let Decided { event, decisions } = decided;
-        let outcome = decisions.outcome();
         let published = receipt.receipt().publish_time;
         let id = event.id();
         let unmatched = decisions.decisions.is_empty().then(|| Reason::NoTriggerMatches.meaning().to_owned());
@@ -265,9 +264,7 @@ impl Gate {
             .into_iter()
             .map(|decision| Arc::new(self.decision_record(&event, decision)))
             .collect();
-        // `interrupted` is what an intent is until more is recorded; the delivery itself was not.
-        let reason = summed(&records).map_or(Some(Reason::NoTriggerMatches), |(_, reason)| reason);
-        let reason = reason.filter(|reason| *reason != Reason::Interrupted);
+        let (outcome, reason) = Admission::comes_to(&records);
         let admission = Admission {
             receipt: ReceiptRecord { outcome, reason, event: Some(id.clone()), ..receipt_record(receipt) },
             event: EventRecord {
@@ -281,15 +278,15 @@ impl Gate {
                 checks,
                 unmatched,
             },
-            decisions: records.clone(),
+            decisions: records,
             claim: CALLS_AT_ONCE,
             lease: self.lease(),
         };
         match self.ledger().admit(admission).await? {
-            Admitted::New { now } => {
+            Admitted::New { now, decisions } => {
                 let mut claimed = 0;
-                let waits = records.iter().any(|decision| decision.outcome == Outcome::WaitingBuild);
-                let work = records.into_iter().map(|decision| {
+                let waits = decisions.iter().any(|decision| decision.outcome == Outcome::WaitingBuild);
+                let work = decisions.into_iter().map(|decision| {
                     let held = decision.is_launchable() && claimed < CALLS_AT_ONCE;
                     claimed += usize::from(held);
                     if held { Work::Held { decision, now } } else { Work::Recorded(decision) }
@@ -344,12 +341,6 @@ impl Gate {
             by: None,
         }
     }
-}
-
-/// What the decisions come to together, as recorded before anything is sent.
-fn summed(records: &[Arc<DecisionRecord>]) -> Option<(Outcome, Option<Reason>)> {
-    let first = records.iter().min_by_key(|record| record.outcome)?;
-    Some((first.outcome, first.reason))
 }
 
 fn receipt_record(receipt: &AuthenticatedReceipt) -> ReceiptRecord {

@@ -22,6 +22,7 @@ mod replay;
 mod retry;
 mod run_log;
 mod runs;
+mod standing;
 mod sweep;
 
 pub use build_records::{BuildKey, FactsKept, KeptFacts, UnheededBuild};
@@ -36,4 +37,5 @@ pub use records::{
     Known, Page, Progress, ReceiptRecord, Recorded, Redecided, Redecision, Run, StoredEvent,
 };
 pub use runs::{FIRST_LOOK, RunAnswer, RunEnd, RunSeen};
+pub use standing::{Holder, NewerBuild, Standing};
 pub use sweep::SweepReport;

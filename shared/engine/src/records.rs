@@ -184,6 +184,22 @@ pub struct Admission {
     pub lease: Duration,
 }
 
+impl Admission {
+    /// What an event comes to by decisions of which nothing was sent yet: one to launch counts as launched.
+    pub fn comes_to(decisions: &[Arc<DecisionRecord>]) -> (Outcome, Option<Reason>) {
+        let stands = |decision: &Arc<DecisionRecord>| {
+            // `interrupted` is what an intent is until more is recorded; the delivery itself was not.
+            if decision.is_launchable() {
+                (Outcome::Launched, None)
+            } else {
+                (decision.outcome, decision.reason)
+            }
+        };
+        let first = decisions.iter().map(stands).min_by_key(|(outcome, _)| *outcome);
+        first.unwrap_or((Outcome::NoMatch, Some(Reason::NoTriggerMatches)))
+    }
+}
+
 /// What an admission came to.
 #[derive(Clone, Debug)]
 pub enum Admitted {
@@ -191,6 +207,8 @@ pub enum Admitted {
     New {
         /// The ledger's clock at the admission; the first intent of every claimed decision.
         now: Timestamp,
+        /// The decisions as they were recorded: those whose conditions are not met have ended.
+        decisions: Vec<Arc<DecisionRecord>>,
     },
     /// The event was there; only the receipt was recorded, as `duplicate`.
     Known(Known),
@@ -229,8 +247,9 @@ pub struct Redecision {
 /// What a redecision came to.
 #[derive(Clone, Debug)]
 pub struct Redecided {
-    /// The launch ids that were written. Those that are open are due at once and claimed by nobody.
-    pub written: Vec<LaunchId>,
+    /// The decisions that were written, as they were recorded: those whose conditions are not met have ended.
+    /// Those that are open are due at once and claimed by nobody.
+    pub written: Vec<Arc<DecisionRecord>>,
     /// The union of signers as it now stands.
     pub signatures: Vec<VerifiedSignature>,
 }
@@ -240,6 +259,9 @@ pub struct Redecided {
 pub enum Claim {
     /// The caller holds it.
     Held(Box<Claimed>),
+    /// It was never sent, and its conditions no longer let it be: it has just ended, in the commit that would
+    /// have been the claim.
+    Ended(Arc<DecisionRecord>),
     /// Someone else holds a live lease.
     Busy,
     /// Nothing is open on it (or there is no such decision).

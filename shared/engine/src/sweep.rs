@@ -5,7 +5,7 @@ use futures_util::{StreamExt, stream};
 use launchgate_outcome::Outcome;
 use launchgate_triggers::LaunchId;
 
-use crate::{Claim, Gate, ports::LedgerError};
+use crate::{Claim, DecisionRecord, Gate, ports::LedgerError};
 
 /// Decisions, failures and commands one sweep takes up; the next sweep takes the rest.
 const BATCH: usize = 64;
@@ -79,6 +79,11 @@ impl Gate {
                 Ok(Some(self.expire(&claimed).await?))
             }
             Claim::Held(claimed) => Ok(Some(self.work_on(*claimed, true).await?.outcome)),
+            Claim::Ended(decision) => {
+                let DecisionRecord { event, trigger, launch_id, outcome, message, .. } = &*decision;
+                tracing::info!(%event, %trigger, %launch_id, %outcome, message, "ended before its first call");
+                Ok(Some(*outcome))
+            }
             Claim::Busy | Claim::Settled => Ok(None),
         }
     }

@@ -1,9 +1,9 @@
 //! A new event with its receipt, decisions and claims in one commit.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use launchgate_engine::{Admission, Admitted, EventRecord, Known};
-use launchgate_outcome::Outcome;
+use launchgate_engine::{Admission, Admitted, DecisionRecord, EventRecord, Known};
+use launchgate_outcome::{Outcome, Reason};
 use launchgate_statement::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -12,6 +12,7 @@ use crate::{
     decision::DecisionRow,
     fault::Fault,
     receipt::ReceiptRow,
+    standing::settled,
 };
 
 /// An admission ready to be written.
@@ -51,12 +52,34 @@ impl AdmissionRows {
         let event = self.receipt.insert_first(db, now)?;
         self.insert_event(db, event)?;
         let mut claims = self.claim;
-        for decision in &self.decisions {
+        let mut decisions = Vec::with_capacity(self.decisions.len());
+        for asked in &self.decisions {
+            let settled = settled(db, asked, now)?;
+            let decision = settled.as_ref().unwrap_or(asked);
             let claimed = decision.is_launchable() && claims > 0;
             claims -= usize::from(claimed);
             decision.insert(db, event, now, claimed.then_some(self.lease))?;
+            decisions.push(Arc::clone(&decision.record));
         }
-        Ok(Admitted::New { now })
+        self.correct_receipt(db, event, &decisions)?;
+        Ok(Admitted::New { now, decisions })
+    }
+
+    /// The receipt says what the decisions came to, where their conditions ended one.
+    fn correct_receipt(
+        &self,
+        db: &Connection,
+        event: i64,
+        decisions: &[Arc<DecisionRecord>],
+    ) -> Result<(), Fault> {
+        let ended =
+            self.decisions.iter().zip(decisions).any(|(asked, now)| asked.record.outcome != now.outcome);
+        if ended {
+            let (outcome, reason) = Admission::comes_to(decisions);
+            db.prepare_cached("UPDATE receipts SET outcome = ?2, reason = ?3 WHERE seq = ?1")?
+                .execute(params![event, outcome.as_str(), reason.map(Reason::as_str)])?;
+        }
+        Ok(())
     }
 
     fn known(&self, db: &Connection) -> Result<Option<(i64, Known)>, Fault> {

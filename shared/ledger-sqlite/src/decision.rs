@@ -13,6 +13,7 @@ use crate::{
     clock::micros,
     column::{Json, Plain, count, json},
     fault::Fault,
+    standing::order_number,
 };
 
 /// A decision ready to be written: the JSON is made on the caller's thread, not on the writer's.
@@ -37,6 +38,19 @@ impl DecisionRow {
         })
     }
 
+    /// The same decision as its conditions let it be: what the ledger is asked changes no plan and no signer.
+    pub(crate) fn with(&self, record: Arc<DecisionRecord>) -> Result<Self, Fault> {
+        let Self { plan, signers, attempts, run, .. } = self;
+        Ok(Self {
+            checks: json(&record.checks)?,
+            plan: plan.clone(),
+            signers: signers.clone(),
+            attempts: attempts.clone(),
+            run: run.clone(),
+            record,
+        })
+    }
+
     /// Writes a decision that is not there yet: claimed under fence 1, or due at once and unclaimed.
     pub(crate) fn insert(
         &self,
@@ -48,12 +62,14 @@ impl DecisionRow {
         let sql = "INSERT INTO decisions (launch_id, event, trigger_name, ordinal, outcome, \
                    reason, message, attempts, attempt_count, run, asked_by, open, fence, \
                    recorded_fence, claimed_at, due_at, first_intent, decided, unanswered_since, changed, \
-                   failure_told, wait_seconds) \
+                   failure_told, wait_seconds, once_key, order_line, order_number, hourly) \
                    VALUES (:launch_id, :event, :trigger_name, :ordinal, :outcome, :reason, :message, \
                    :attempts, :attempt_count, :run, :asked_by, :open, :claimed, 0, \
                    iif(:claimed, :now, NULL), :due_at, iif(:claimed, :now, NULL), :now, \
-                   iif(:claimed, :now, NULL), :now, 0, :wait_seconds)";
+                   iif(:claimed, :now, NULL), :now, 0, :wait_seconds, \
+                   :once_key, :order_line, :order_number, :hourly)";
         let record = &self.record;
+        let Held { once_key, order_line, order_number, hourly } = self.held();
         db.prepare_cached(sql)?.execute(named_params! {
             ":launch_id": record.launch_id.as_str(),
             ":event": event,
@@ -71,6 +87,10 @@ impl DecisionRow {
             ":due_at": now.plus_micros(lease.map_or_else(|| self.wait_micros(), micros)).micros(),
             ":now": now.micros(),
             ":wait_seconds": self.wait_seconds(),
+            ":once_key": once_key,
+            ":order_line": order_line,
+            ":order_number": order_number,
+            ":hourly": hourly,
         })?;
         self.put_body(db, db.last_insert_rowid())?;
         self.note_wait(db, event)
@@ -84,9 +104,11 @@ impl DecisionRow {
                    attempts = :attempts, attempt_count = :attempt_count, run = :run, \
                    asked_by = :asked_by, open = :open, fence = fence + 1, recorded_fence = fence + 1, \
                    due_at = iif(outcome = 'waiting_build' AND :outcome = 'waiting_build', due_at, :due_at), \
-                   decided = :now, changed = :now, failure_told = 0, wait_seconds = :wait_seconds \
-                   WHERE launch_id = :launch_id RETURNING seq, event";
+                   decided = :now, changed = :now, failure_told = 0, wait_seconds = :wait_seconds, \
+                   once_key = :once_key, order_line = :order_line, order_number = :order_number, \
+                   hourly = :hourly, run_at = NULL WHERE launch_id = :launch_id RETURNING seq, event";
         let record = &self.record;
+        let Held { once_key, order_line, order_number, hourly } = self.held();
         let (seq, event) = db.prepare_cached(sql)?.query_row(
             named_params! {
                 ":launch_id": record.launch_id.as_str(),
@@ -101,11 +123,28 @@ impl DecisionRow {
                 ":now": now.micros(),
                 ":due_at": now.plus_micros(self.wait_micros()).micros(),
                 ":wait_seconds": self.wait_seconds(),
+                ":once_key": once_key,
+                ":order_line": order_line,
+                ":order_number": order_number,
+                ":hourly": hourly,
             },
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
         self.put_body(db, seq)?;
         self.note_wait(db, event)
+    }
+
+    /// What it holds and counts for from now on.
+    fn held(&self) -> Held<'_> {
+        let Some(conditions) = self.record.conditions() else { return Held::default() };
+        // A forced replay counts, and holds no key that somebody could want.
+        let once = conditions.once.as_ref().filter(|_| self.record.ordinal == 0);
+        Held {
+            once_key: once.map(|key| key.as_bytes().as_slice()),
+            order_line: conditions.newest.as_ref().map(|key| key.line.as_bytes().as_slice()),
+            order_number: conditions.newest.map(order_number),
+            hourly: conditions.per_hour.map(|_| true),
+        }
     }
 
     /// Notes which build it waits for, when it does.
@@ -143,6 +182,15 @@ impl DecisionRow {
     pub(crate) fn is_launchable(&self) -> bool {
         self.record.is_launchable() && self.plan.is_some()
     }
+}
+
+/// The columns by which other decisions find this one.
+#[derive(Default)]
+struct Held<'a> {
+    once_key: Option<&'a [u8]>,
+    order_line: Option<&'a [u8]>,
+    order_number: Option<i64>,
+    hourly: Option<bool>,
 }
 
 /// Selects what `decision` reads, under `d`; say which.

@@ -24,6 +24,7 @@ mod readers;
 mod receipt;
 mod redecision;
 mod runs;
+mod standing;
 mod writer;
 
 pub use fault::OpenError;

@@ -11,6 +11,7 @@ use crate::fault::OpenError;
 const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_record.sql"),
     include_str!("../migrations/0002_build_facts.sql"),
+    include_str!("../migrations/0003_conditions.sql"),
     include_str!("../migrations/0007_runs.sql"),
 ];
 

@@ -137,6 +137,9 @@ reasons! {
     FieldValue = "field_value" in InvalidParameters: "A value is not acceptable in its field.", fix "See the message for the field's rule.";
 
     // -- waiting, launching -------------------------------------------------------------------
+    OncePer = "once_per" in Duplicate: "Another launch holds what the trigger launches once (`oncePer`); the message names its launch id and run.", fix "Nothing to do if one run is meant. The key is free again when its holder ends without a run: then replay the event. `--force` launches a second run.";
+    NewerBuildLaunched = "newer_build_launched" in Superseded: "The trigger launches the newest build only (`order: newest`), and a newer build of the same pipeline and branch was launched.", fix "Nothing to do if the older build is not wanted; `launchgate replay EVENT --force --why …` launches it all the same.";
+    HourlyLimit = "hourly_limit" in RateCapped: "The trigger has as many launches within 60 minutes as `maxLaunchesPerHour` allows.", fix "Find out why there are so many events; replay this one later, or raise the limit.";
     BuildFactsAwaited = "build_facts_awaited" in WaitingBuild: "The trigger reads what only Buildkite itself can prove of the build, and Buildkite's webhook has not come yet.", fix "Nothing to do if the webhook is set up; else see docs/triggers.md on build facts.";
     BuildNotFinished = "build_not_finished" in WaitingBuild: "The trigger asks for a build that passed, and the build still runs or is blocked.", fix "Nothing to do: it goes on when the build ends. Unblock the build if it waits for somebody.";
     VertexUnavailable = "vertex_unavailable" in Retrying: "Vertex AI did not answer, or answered that it is unavailable.", fix "Nothing to do: it is retried.";

@@ -14,6 +14,7 @@ use crate::{
     lazy_scope::LazyScope,
     matching::Matched,
     requirements::{Evidence, Met, Requirements},
+    turns::{Asking, KeyMaterial},
 };
 
 /// Near misses kept for a subject that nothing matches.
@@ -97,10 +98,10 @@ impl Judge<'_> {
         let verdict = match refusal {
             Some(refusal) => {
                 trigger.require.not_reached(&proof.word, &mut checks);
-                not_planned(&mut checks);
+                not_planned(trigger, &mut checks);
                 Verdict::Refused(refusal)
             }
-            None => self.verdict(trigger, &proof, &scope, &launch_id, &mut checks),
+            None => self.verdict(trigger, &proof, &scope, artifact, &launch_id, &mut checks),
         };
         Decision {
             subject: artifact.name.clone(),
@@ -208,6 +209,7 @@ impl Judge<'_> {
         trigger: &Trigger,
         proof: &Proof,
         scope: &LazyScope,
+        artifact: &Artifact,
         launch_id: &LaunchId,
         checks: &mut Vec<Check>,
     ) -> Verdict {
@@ -222,12 +224,11 @@ impl Judge<'_> {
         match trigger.require.check(&evidence, checks) {
             Met::All => {}
             Met::Awaiting(refusal) => {
-                checks.push(Check::not_reached("parameters"));
-                checks.push(Check::not_reached("plan"));
+                not_reached(trigger, checks);
                 return Verdict::Wait { refusal, seconds: trigger.wait_for_build };
             }
             Met::Denied(refusal) => {
-                not_planned(checks);
+                not_planned(trigger, checks);
                 return Verdict::Refused(refusal);
             }
         }
@@ -236,9 +237,12 @@ impl Judge<'_> {
         if trigger.mode == Mode::Paused {
             checks.push(Check::skipped("parameters"));
             checks.push(Check::skipped("plan").detail("the trigger is paused"));
+            trigger.turns.skipped("the trigger is paused", checks);
             return Verdict::Paused;
         }
-        match self.plan(trigger, scope, launch_id, checks) {
+        let plan = self.plan(trigger, scope, launch_id, checks);
+        let plan = plan.inspect_err(|_| trigger.turns.not_reached(checks));
+        match plan.and_then(|plan| self.under_conditions(plan, trigger, proof, artifact, checks)) {
             Ok(plan) if trigger.mode == Mode::Observe => Verdict::Observe(Box::new(plan)),
             Ok(plan) => Verdict::Launch(Box::new(plan)),
             Err(refusal) => Verdict::Refused(refusal),
@@ -264,6 +268,26 @@ impl Judge<'_> {
         })?;
         checks.push(Check::passed("plan").actual(format!("{} {}", plan.request.method, plan.request.path)));
         Ok(plan)
+    }
+
+    /// The plan with what the ledger has to find true before it becomes a launch.
+    fn under_conditions(
+        &self,
+        plan: LaunchPlan,
+        trigger: &Trigger,
+        proof: &Proof,
+        artifact: &Artifact,
+        checks: &mut Vec<Check>,
+    ) -> Result<LaunchPlan, Refusal> {
+        let asking = match trigger.mode {
+            Mode::Observe => Asking::Observes,
+            _ if self.options.ordinal > 0 => Asking::Forced,
+            _ => Asking::Asked,
+        };
+        let claimed = &self.event.statement().build;
+        let material = KeyMaterial { trigger: &trigger.name, artifact, facts: proof.facts, claimed, asking };
+        let conditions = trigger.turns.conditions(&material, checks)?;
+        Ok(LaunchPlan { conditions, ..plan })
     }
 
     /// The triggers that came closest, fewest failed clauses first.
@@ -313,8 +337,14 @@ enum WhenSays {
     Refused(Refusal),
 }
 
-fn not_planned(checks: &mut Vec<Check>) {
+fn not_planned(trigger: &Trigger, checks: &mut Vec<Check>) {
     debug_assert!(checks.iter().any(|check| check.status == CheckStatus::Failed));
+    not_reached(trigger, checks);
+}
+
+/// Everything after the requirements.
+fn not_reached(trigger: &Trigger, checks: &mut Vec<Check>) {
     checks.push(Check::not_reached("parameters"));
     checks.push(Check::not_reached("plan"));
+    trigger.turns.not_reached(checks);
 }

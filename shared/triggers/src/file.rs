@@ -19,6 +19,7 @@ mod service;
 mod signers;
 mod source;
 mod trigger;
+mod turns;
 mod variables;
 mod vertex;
 mod wait_for;

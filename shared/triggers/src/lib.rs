@@ -8,10 +8,12 @@
 
 mod body;
 mod build_word;
+mod conditions;
 mod config;
 mod decide;
 mod decision;
 mod expression;
+mod field_hash;
 mod file;
 mod finding;
 mod inputs;
@@ -32,7 +34,9 @@ mod scope;
 mod template;
 mod template_address;
 mod trigger;
+mod turns;
 
+pub use conditions::{LaunchConditions, OnceKey, OrderKey};
 pub use config::{Buildkite, Config, Failures, Ingress, LedgerChoice, PushAuth, Route, Service, Vertex};
 pub use decide::{DecideOptions, decide};
 pub use decision::{Decision, Decisions, Unmatched, Verdict};

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Finding, Place, build_word::BuildReads, launch_template::LaunchTemplate, matching::Match,
-    requirements::Requirements,
+    requirements::Requirements, turns::TurnRules,
 };
 
 /// `[a-z]([a-z0-9-]{0,61}[a-z0-9])?`
@@ -71,6 +71,8 @@ pub struct Trigger {
     pub(crate) matching: Match,
     pub(crate) require: Requirements,
     pub(crate) launch: LaunchTemplate,
+    /// What it asks of other launches.
+    pub(crate) turns: TurnRules,
     /// What it reads of the build, for knowing whether Buildkite's own word is needed.
     pub(crate) reads: BuildReads,
     /// `waitFor.build` in seconds.

@@ -16,12 +16,30 @@ use crate::{
 /// The durable record of receipts, events, decisions and commands. Its own clock is the only one that
 /// leases and delays are measured by, so holders need not agree on the time.
 ///
+/// # Conditions
+///
+/// A decision to launch may ask for what only the ledger knows (`DecisionRecord::asked`). Before one is written
+/// as an intent, by `admit` or `redecide`, the ledger finds its `Standing` and writes what
+/// `DecisionRecord::under` makes of it. Of two decisions that ask for the same, in whatever processes, one must
+/// see what the other wrote: reading the standing and writing the intent are one serializable transaction (one
+/// writer, as in `SQLite`; or a transaction that reads and writes a document of each key, line and trigger).
+///
+/// - `once`: the holder is the decision of this key that is open or ended as `launched` or `launch_unknown`.
+///   A key is held by that alone: whatever ends a decision without a run frees it in the same write. Forced
+///   replays (`ordinal` above 0) hold none.
+/// - `newest`: the newest of the line's decisions that are `launched`, of any ordinal, with a higher number.
+/// - `per_hour`: the trigger's decisions with such a limit, of any ordinal, that are open with something to send,
+///   or whose run (or `launch_unknown`) was recorded within the last 60 minutes by the ledger's clock. So no 60
+///   minutes see more launches than the limit, also when an outage ends and what was retried goes through.
+///
 /// Every `Ok` means durable (but `Durability::MayRide`). Every call is safe to repeat: a lost response of
 /// a write that took must not make the repetition fail or write twice.
 #[async_trait]
 pub trait Ledger: Send + Sync + 'static {
     /// Records a new event with its receipt, decisions and claims in one commit, or, when the event is
     /// known, the receipt alone as `duplicate`. Two concurrent admissions of one event yield one `New`.
+    /// Decisions are put [under their conditions](#conditions) in their order; the receipt of a new event says
+    /// what came of it.
     async fn admit(&self, admission: Admission) -> Result<Admitted, LedgerError>;
 
     /// Records a delivery that became no event.
@@ -29,11 +47,14 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// Adds signers to a known event and replaces or adds decisions, in one commit. A holder of a replaced
     /// record can write nothing into the new one. A decision that waits is due when its time is over; one that
-    /// waits already keeps its end.
+    /// waits already keeps its end. What may be written is first put [under its conditions](#conditions).
     async fn redecide(&self, redecision: Redecision) -> Result<Redecided, LedgerError>;
 
     /// Takes an open decision whose lease has run out (compare-and-set; the fence grows by one). One that is
-    /// `waiting_build` has nothing to send: its claim begins no intent and leaves nothing unanswered.
+    /// `waiting_build` has nothing to send: its claim begins no intent and leaves nothing unanswered. One of
+    /// ordinal 0 that no call of which may have been accepted (nothing is unanswered) is asked for
+    /// `conditions.newest` once more, in the same commit: it ends as `DecisionRecord::superseded_by` says when a
+    /// newer build was launched meanwhile.
     async fn claim(&self, launch_id: &LaunchId, lease: Duration) -> Result<Claim, LedgerError>;
 
     /// Records what an attempt came to and ends the claim, if `fence` is still the newest. Recording the

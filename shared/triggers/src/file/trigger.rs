@@ -12,7 +12,7 @@ use super::{
     require, scalar,
     section::Section,
     signers::SignerList,
-    vertex, wait_for,
+    turns, vertex, wait_for,
 };
 use crate::{
     Mode, Trigger, TriggerName, Vertex,
@@ -102,6 +102,7 @@ fn read(
     let wait_for_build = wait_for::read(section.get("waitFor"), findings);
 
     let mut reads = Vec::new();
+    let turns = turns::read(&section, &mut reads, findings);
     let match_block = section.need("match", "add `match: { pipeline: … }`", findings);
     let matching = match_block.and_then(|it| match_section::read(it, &mut reads, findings));
     let require = section.need("require", "add `require: { signers: { anyOf: [ID] } }`", findings);
@@ -146,6 +147,7 @@ fn read(
         matching: matching?,
         require: require?,
         launch: launch?,
+        turns: turns?,
         reads: BuildReads {
             names_a_branch: reads.iter().any(|read| read.what.names_a_branch),
             identity: Vec::new(),
@@ -160,11 +162,8 @@ fn read(
 
 /// Keys that this version accepts in their neutral form only.
 fn later_work(section: &Section, findings: &mut Findings) {
-    later::neutral(section.get("oncePer"), "event", &["event", "build", "commit", "artifact"], findings);
-    later::neutral(section.get("order"), "any", &["any", "newest"], findings);
     later::neutral(section.get("onAmbiguous"), "hold", &["hold", "relaunch"], findings);
     later::refuse(section.get("concurrency"), "a concurrency limit", findings);
-    later::refuse(section.get("maxLaunchesPerHour"), "an hourly limit", findings);
 }
 
 /// Notes what an expression reads of the build.

@@ -16,5 +16,6 @@ mod places;
 mod remote_templates;
 mod sound_files;
 mod the_file;
+mod turns;
 mod typed_parameters;
 mod vectors;

@@ -5,11 +5,12 @@ pub(crate) mod admission;
 pub(crate) mod builds;
 pub(crate) mod claims;
 pub(crate) mod commands;
+pub(crate) mod conditions;
 pub(crate) mod listing;
 pub(crate) mod redecision;
 pub(crate) mod runs;
 
-use launchgate_engine::{Claim, Claimed, ports::Ledger};
+use launchgate_engine::{Claim, Claimed, Redecided, ports::Ledger};
 use launchgate_triggers::LaunchId;
 
 use crate::a;
@@ -29,6 +30,11 @@ pub(crate) async fn hold(ledger: &impl Ledger, launch_id: &LaunchId) -> Claimed 
         Claim::Held(claimed) => *claimed,
         other => panic!("expected the claim to be held, found {other:?}"),
     }
+}
+
+/// What a redecision wrote, by launch id.
+pub(crate) fn ids(redecided: &Redecided) -> Vec<LaunchId> {
+    redecided.written.iter().map(|decision| decision.launch_id.clone()).collect()
 }
 
 /// Lists the rules once, as tests on `$factory`.
@@ -54,6 +60,15 @@ macro_rules! conformance {
                 the_longest_due_come_first, failures_are_told_once, the_newest_fifty_attempts_are_kept,
                 a_mark_that_rides_is_durable_after_a_flush, a_mark_that_rides_needs_no_company,
                 a_mark_that_rides_survives_an_orderly_end, unknown_launches_are_settled_and_not_recorded;
+            conditions: of_many_at_once_one_holds_a_key, a_key_names_its_holder_and_the_run,
+                a_key_is_free_when_its_holder_ends_without_a_run, a_key_stays_with_a_run_and_with_one_that_may_be,
+                decisions_of_one_event_ask_each_other, an_ended_decision_takes_no_claim_from_the_next,
+                what_waits_holds_no_key_until_it_is_launchable, a_redecision_asks_again, our_own_write_again_is_no_rival,
+                a_forced_replay_passes_a_key_and_holds_none, an_older_build_is_superseded_by_a_launched_one,
+                what_was_never_sent_is_superseded_at_its_claim, what_may_have_been_sent_is_not_superseded,
+                a_forced_replay_passes_the_order_and_counts_for_it, of_many_at_once_as_many_as_allowed_are_intents,
+                runs_and_open_intents_count_and_nothing_else, a_forced_replay_passes_the_limit_and_counts,
+                the_first_condition_that_is_not_met_ends_it;
             redecision: new_decisions_are_added_due_and_unclaimed, what_is_not_recorded_is_added_only_if_asked,
                 a_run_of_another_ordinal_is_left_alone_if_asked, a_replaced_decision_is_kept_in_history,
                 what_may_not_be_replaced_is_left_alone, a_reason_narrows_what_is_replaced,
