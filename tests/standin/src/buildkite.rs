@@ -235,7 +235,8 @@ impl BuildkiteStandin {
     pub fn agent_shim(&self, folder: &Path, access: &str) -> io::Result<PathBuf> {
         let job = access.trim_start_matches("bkaj_");
         let api = format!("{}/v3/jobs/{job}", self.endpoint());
-        let script = include_str!("buildkite/agent_shim.sh").replace("@API@", &api).replace("@ACCESS@", access);
+        let script =
+            include_str!("buildkite/agent_shim.sh").replace("@API@", &api).replace("@ACCESS@", access);
         let path = folder.join("buildkite-agent");
         fs::write(&path, script)?;
         #[cfg(unix)]
@@ -393,7 +394,8 @@ impl Answers for Issuer {
                     "oidc/tokens" => self.token(job, &asked).map(|answer| Reply::json(200, &answer)),
                     _ => self.state().build_data(job, action, &asked),
                 };
-                answered.unwrap_or_else(|(status, message)| Reply::json(status, &json!({ "message": message })))
+                answered
+                    .unwrap_or_else(|(status, message)| Reply::json(status, &json!({ "message": message })))
             }
         }
     }
