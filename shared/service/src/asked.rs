@@ -71,8 +71,16 @@ pub(crate) async fn asked(
     Path(event): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    let Ok(_slot) = shared.questions.try_acquire() else { return later() };
-    match tokio::time::timeout(ANSWER_TIME, answer(&shared, &event, &headers)).await {
+    let response = match shared.questions.try_acquire() {
+        Ok(_slot) => in_time(&shared, &event, &headers).await,
+        Err(_) => later(),
+    };
+    shared.metrics.asked(response.status().as_u16());
+    response
+}
+
+async fn in_time(shared: &Shared, event: &str, headers: &HeaderMap) -> Response {
+    match tokio::time::timeout(ANSWER_TIME, answer(shared, event, headers)).await {
         Ok(Ok(response)) => response,
         Ok(Err(NothingDecided(why))) => {
             tracing::error!(why, "a question about an event could not be answered");

@@ -30,6 +30,11 @@ struct WebhookLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct QuestionLabels {
+    status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct SignerLabels {
     signer: String,
 }
@@ -40,6 +45,7 @@ pub(crate) struct Metrics {
     receipts: Family<ReceiptLabels, Counter>,
     decisions: Family<DecisionLabels, Counter>,
     webhooks: Family<WebhookLabels, Counter>,
+    questions: Family<QuestionLabels, Counter>,
     seconds: Histogram,
     pub(crate) in_flight: Gauge,
     shed: Counter,
@@ -63,6 +69,12 @@ impl Metrics {
             "Buildkite's webhooks: kept, repeated, older, unused, or why refused",
             webhooks.clone(),
         );
+        let questions = Family::default();
+        registry.register(
+            "questions",
+            "Questions of jobs about their events, by HTTP status",
+            questions.clone(),
+        );
         let seconds = Histogram::new([
             0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
         ]);
@@ -85,7 +97,19 @@ impl Metrics {
         registry.register("sweeps", "Sweeps completed", sweeps.clone());
         let swept = Counter::default();
         registry.register("swept", "Decisions taken up by sweeps", swept.clone());
-        Self { registry, receipts, decisions, webhooks, seconds, in_flight, shed, undecided, sweeps, swept }
+        Self {
+            registry,
+            receipts,
+            decisions,
+            webhooks,
+            questions,
+            seconds,
+            in_flight,
+            shed,
+            undecided,
+            sweeps,
+            swept,
+        }
     }
 
     pub(crate) fn answered(&self, answer: &Answer, took: Duration) {
@@ -114,6 +138,11 @@ impl Metrics {
     pub(crate) fn receipt(&self, outcome: Outcome, reason: Option<Reason>) {
         let labels = ReceiptLabels { outcome: outcome.as_str(), reason: reason.map_or("", Reason::as_str) };
         self.receipts.get_or_create(&labels).inc();
+    }
+
+    /// A job asked; the answer's HTTP status is one of a handful.
+    pub(crate) fn asked(&self, status: u16) {
+        self.questions.get_or_create(&QuestionLabels { status }).inc();
     }
 
     pub(crate) fn shed(&self) {

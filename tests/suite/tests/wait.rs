@@ -1,5 +1,7 @@
 //! `launchgate wait` and the gate's route for it: a job asks what became of its build's event.
 
+use std::sync::LazyLock;
+
 use launchgate_standin::{BuildkiteStandin, VertexStandin};
 use launchgate_statement::{Envelope, EventId};
 use launchgate_suite::{
@@ -10,12 +12,15 @@ use serde_json::{Value, json};
 
 const AUDIENCE: &str = "launchgate-prod";
 
+/// Signs the events of these tests.
+static KEY: LazyLock<SigningKey> = LazyLock::new(a_key);
+
 /// Trusts the key of these tests, and knows Buildkite's jobs by their tokens.
 fn a_folder(buildkite: &BuildkiteStandin, vertex: &VertexStandin) -> Folder {
     let key = json!({"id": "release-key", "publicKey": "keys/release-key.pem"});
     let tokens =
         json!({"id": "buildkite", "buildkiteOidc": {"organization": "acme", "forkBuilds": "disabled"}});
-    Folder::trusting(&a_key())
+    Folder::trusting(&KEY)
         .set("/signers", json!([key, tokens]))
         .vertex_at(&vertex.endpoint())
         .variable("LAUNCHGATE_BUILDKITE_JWKS_ENDPOINT", &buildkite.endpoint())
@@ -23,17 +28,14 @@ fn a_folder(buildkite: &BuildkiteStandin, vertex: &VertexStandin) -> Folder {
 
 /// The event of build 42 of acme/fraud-train, and its id.
 fn the_event() -> (Vec<u8>, EventId) {
-    let envelope = an_event().signed_by(&a_key());
+    let envelope = an_event().signed_by(&KEY);
     let id = envelope.event_digest().id();
     (envelope.to_json().into_bytes(), id)
 }
 
-/// A job of the build that the event says it is of.
-fn a_job_of(envelope: &[u8]) -> Value {
-    let payload: Value = serde_json::from_slice(&Envelope::parse(envelope).unwrap().payload).unwrap();
-    let invocation = payload["predicate"]["runDetails"]["metadata"]["invocationId"].as_str().unwrap();
-    let number = invocation.split("/builds/").nth(1).unwrap().split('#').next().unwrap();
-    BuildkiteStandin::a_job("fraud-train", number.parse().unwrap())
+/// A job of the event's build.
+fn a_job() -> Value {
+    BuildkiteStandin::a_job("fraud-train", 42)
 }
 
 fn wait_command(
@@ -67,7 +69,7 @@ async fn a_job_of_the_build_learns_what_became_of_its_event() {
     let folder = a_folder(&buildkite, &vertex);
     let service = folder.start();
     let (event, id) = the_event();
-    let job = a_job_of(&event);
+    let job = a_job();
     assert_eq!(a_push(event).deliver(&service).await.as_u16(), 204);
 
     let told = wait(&folder, &buildkite, &job, &service, &[id.as_str()]);
@@ -91,7 +93,7 @@ async fn a_step_waits_for_an_event_that_has_not_arrived() {
     let folder = a_folder(&buildkite, &vertex);
     let service = folder.start();
     let (event, id) = the_event();
-    let job = a_job_of(&event);
+    let job = a_job();
     let mut command = wait_command(&folder, &buildkite, &job, &service.url(""));
     command.args([id.as_str(), "--timeout", "1m"]);
 
@@ -112,7 +114,7 @@ async fn each_end_has_its_exit_code_and_time_that_is_over_too() {
     let mut elsewhere = a_pipeline_job("retrain");
     elsewhere["match"]["pipeline"] = "other".into();
     let (event, id) = the_event();
-    let job = a_job_of(&event);
+    let job = a_job();
     for (trigger, code, said) in [(denied, 4, "denied_policy"), (elsewhere, 5, "no_match")] {
         let folder = a_folder(&buildkite, &vertex).triggers(vec![trigger]);
         let service = folder.start();
@@ -134,7 +136,7 @@ async fn a_job_of_another_build_learns_nothing_not_even_that_the_event_is_there(
     let folder = a_folder(&buildkite, &vertex);
     let service = folder.start();
     let (event, id) = the_event();
-    let own = a_job_of(&event);
+    let own = a_job();
     assert_eq!(a_push(event).deliver(&service).await.as_u16(), 204);
     let ask = async |job: &Value, event: &EventId| {
         let token = BuildkiteStandin::mint(job, &format!("{AUDIENCE}/wait/{event}"));
@@ -171,7 +173,7 @@ async fn only_a_token_for_this_very_question_asks_it() {
     let service = folder.start();
     let (event, id) = the_event();
     let digest = Envelope::parse(event.as_ref()).unwrap().event_digest();
-    let job = a_job_of(&event);
+    let job = a_job();
     assert_eq!(a_push(event).deliver(&service).await.as_u16(), 204);
     let url = service.url(&format!("/v1/events/{id}"));
     let get = || client().get(&url);
@@ -193,6 +195,8 @@ async fn only_a_token_for_this_very_question_asks_it() {
     let answer = get().bearer_auth(&right).send().await.unwrap();
     assert_eq!(answer.status().as_u16(), 200);
     assert_eq!(answer.headers()["cache-control"], "no-store");
+    let counted = client().get(service.url("/metrics")).send().await.unwrap().text().await.unwrap();
+    assert!(counted.contains(r#"launchgate_questions_total{status="401"} 7"#), "{counted}");
     let answer = client().get(service.url("/v1/events/..%2f")).bearer_auth(&right).send().await.unwrap();
     assert_eq!(answer.status().as_u16(), 400);
 }
@@ -201,9 +205,9 @@ async fn only_a_token_for_this_very_question_asks_it() {
 async fn what_cannot_be_answered_says_why() {
     let (buildkite, vertex) = (BuildkiteStandin::start().await.unwrap(), a_vertex().await);
     let (event, id) = the_event();
-    let job = a_job_of(&event);
+    let job = a_job();
 
-    let without = Folder::trusting(&a_key()).vertex_at(&vertex.endpoint());
+    let without = Folder::trusting(&KEY).vertex_at(&vertex.endpoint());
     let service = without.start();
     let told = wait(&without, &buildkite, &job, &service, &[id.as_str()]);
     assert_eq!(told.code, 2, "{told:?}");
@@ -232,7 +236,7 @@ async fn keys_that_cannot_be_fetched_are_waited_for() {
     let folder = a_folder(&buildkite, &vertex);
     let service = folder.start();
     let (event, id) = the_event();
-    let job = a_job_of(&event);
+    let job = a_job();
 
     let told = wait(&folder, &buildkite, &job, &service, &[id.as_str()]);
 

@@ -5,7 +5,9 @@ use clap::{Args, Subcommand};
 use crate::{command_line::block_on, demo, failure::Failure, output::Output};
 
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
 Makes keys and a triggers file in a scratch folder, starts the service and a strict stand-in of Vertex AI on
 loopback, hashes a real file, and delivers good, forged, stale, unmatched and repeated events over HTTP.
 
@@ -14,7 +16,8 @@ Examples:
   launchgate demo --keep          the service stays up to play with
   launchgate demo buildkite       whole builds, told by what their steps run
 
-Exit codes: 0 every event came to what it must · 1 one did not, and the last lines say which")]
+Exit codes: 0 every event came to what it must · 1 one did not, and the last lines say which"
+)]
 pub(crate) struct Demo {
     /// Keep the service up until Ctrl-C
     #[arg(long)]

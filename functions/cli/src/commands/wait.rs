@@ -38,8 +38,8 @@ Examples:
   launchgate wait \"$event\" --for completion --timeout 4h
 
 Exit codes: 0 launched (with --for completion: and every run succeeded) · 2 wrong use, no token, a gate that does not
-answer jobs or does not follow runs · 3 rejected · 4 denied, or the run failed · 5 no trigger matches · 6 waiting,
-skipped, observed · 7 retrying, or not recorded or no answer in time")]
+answer jobs or does not follow runs · 4 denied, or the run failed · 5 no trigger matches · 6 waiting, skipped, observed ·
+7 retrying, or no answer in time, or not recorded in time (an event that is rejected never is)")]
 pub(crate) struct Wait {
     /// The event's id, as `emit` prints it
     #[arg(value_parser = event_id)]

@@ -31,8 +31,14 @@ pub(crate) async fn play(output: &Output) -> Result<u8, Failure> {
 }
 
 /// What every step emits.
-const ARTIFACT: [&str; 6] =
-    ["--artifact", "model.bin", "--uri", "gs://acme-models/fraud/model.bin#1763460000000001", "--set", "epochs=3"];
+const ARTIFACT: [&str; 6] = [
+    "--artifact",
+    "model.bin",
+    "--uri",
+    "gs://acme-models/fraud/model.bin#1763460000000001",
+    "--set",
+    "epochs=3",
+];
 
 const KEYLESS: [&str; 4] = ["emit", "--keyless", "--audience", "launchgate-demo"];
 
@@ -43,9 +49,15 @@ async fn by_topic(stage: &Stage, told: &mut Told<'_>) -> Result<(), Failure> {
     let verified = stage.launchgate(&job, &["verify", "event.json"]).await?;
     told.step(Step::of(&verified, "Buildkite's keys verify it, no secret is shared").ends_with(0))?;
     let delivered = stage.deliver(&stage.file("event.json")?).await?;
-    told.step(Step::aside("Pub/Sub delivers it to the gate", &format!("HTTP {delivered}"), delivered == 204))?;
+    told.step(Step::aside(
+        "Pub/Sub delivers it to the gate",
+        &format!("HTTP {delivered}"),
+        delivered == 204,
+    ))?;
     let waited = stage.wait(&job, &event).await?;
-    told.step(Step::of(&waited, "the step waits, and goes on when a run was started").ends_with(0).says("launched"))?;
+    told.step(
+        Step::of(&waited, "the step waits, and goes on when a run was started").ends_with(0).says("launched"),
+    )?;
     told.step(stage.runs(1))
 }
 
@@ -54,13 +66,25 @@ async fn when_the_build_has_passed(stage: &Stage, told: &mut Told<'_>) -> Result
     let job = BuildkiteStandin::a_job("fraud-release", 302);
     let event = emitted(stage, &job, told).await?;
     let delivered = stage.deliver(&stage.file("event.json")?).await?;
-    told.step(Step::aside("Pub/Sub delivers it to the gate", &format!("HTTP {delivered}"), delivered == 204))?;
+    told.step(Step::aside(
+        "Pub/Sub delivers it to the gate",
+        &format!("HTTP {delivered}"),
+        delivered == 204,
+    ))?;
     let running = stage.webhook(&job, false, None).await?;
     told.step(Step::aside("Buildkite's webhook: build.running", &format!("HTTP {running}"), running == 204))?;
     let waited = stage.wait(&job, &event).await?;
-    told.step(Step::of(&waited, "a step of the build cannot wait for the build's end").ends_with(6).says("waits for this build"))?;
+    told.step(
+        Step::of(&waited, "a step of the build cannot wait for the build's end")
+            .ends_with(6)
+            .says("waits for this build"),
+    )?;
     let finished = stage.webhook(&job, true, None).await?;
-    told.step(Step::aside("Buildkite's webhook: build.finished, passed", &format!("HTTP {finished}"), finished == 204))?;
+    told.step(Step::aside(
+        "Buildkite's webhook: build.finished, passed",
+        &format!("HTTP {finished}"),
+        finished == 204,
+    ))?;
     let outcome = stage.outcome(&event).await?;
     told.step(Step::outcome("what the ledger then holds", outcome, Outcome::Launched))?;
     told.step(stage.runs(2))
@@ -78,7 +102,11 @@ async fn by_meta_data(stage: &Stage, told: &mut Told<'_>) -> Result<(), Failure>
     let same = event.is_some_and(|event| event.event_digest().id().as_str() == emitted.stdout.trim());
     told.step(Step::aside("the build's meta-data", &key, same))?;
     let finished = stage.webhook(&job, true, Some(json!(kept))).await?;
-    told.step(Step::aside("Buildkite's webhook carries it: build.finished", &format!("HTTP {finished}"), finished == 204))
+    told.step(Step::aside(
+        "Buildkite's webhook carries it: build.finished",
+        &format!("HTTP {finished}"),
+        finished == 204,
+    ))
 }
 
 /// A step that emits, its event kept in event.json; nothing is published, there is no Pub/Sub here.

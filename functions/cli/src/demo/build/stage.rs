@@ -55,7 +55,10 @@ pub(super) struct Ran {
 
 impl Stage {
     pub(super) async fn set() -> Result<Self, Failure> {
-        let folder = tempfile::Builder::new().prefix("launchgate-demo-").tempdir().context("making a scratch folder")?;
+        let folder = tempfile::Builder::new()
+            .prefix("launchgate-demo-")
+            .tempdir()
+            .context("making a scratch folder")?;
         let write = |name: &str, content: &[u8]| {
             fs::write(folder.path().join(name), content).with_context(|| format!("writing {name}"))
         };
@@ -67,8 +70,9 @@ impl Stage {
         let path = std::env::var("PATH").unwrap_or_default();
         let path = format!("{}:{path}", bin.display());
 
-        let vertex =
-            VertexStandin::start(VertexOptions::default()).await.context("starting the Vertex AI stand-in")?;
+        let vertex = VertexStandin::start(VertexOptions::default())
+            .await
+            .context("starting the Vertex AI stand-in")?;
         let buildkite = BuildkiteStandin::start().await.context("starting the Buildkite stand-in")?;
         // Not this process's variables: the demo must not reach anything real.
         let environment = Environment::from_vars([
@@ -171,7 +175,8 @@ impl Stage {
     pub(super) async fn outcome(&self, event: &EventId) -> Result<Option<Outcome>, Failure> {
         let looking = async {
             loop {
-                let stored = self.ledger.event(event).await.map_err(|error| anyhow::anyhow!(error.to_string()))?;
+                let stored =
+                    self.ledger.event(event).await.map_err(|error| anyhow::anyhow!(error.to_string()))?;
                 match stored {
                     Some(stored) if stored.decisions.iter().any(DecisionRecord::is_launchable) => {
                         tokio::time::sleep(LOOK_EVERY).await;

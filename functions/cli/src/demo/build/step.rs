@@ -26,7 +26,13 @@ impl Step {
     pub(super) fn of(ran: &Ran, title: &str) -> Self {
         let both = [ran.stderr.trim(), ran.stdout.trim()];
         let said = both.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n");
-        Self { title: title.to_owned(), command: Some(ran.command.clone()), said, code: Some(ran.code), is_right: true }
+        Self {
+            title: title.to_owned(),
+            command: Some(ran.command.clone()),
+            said,
+            code: Some(ran.code),
+            is_right: true,
+        }
     }
 
     /// Something that happens outside of the build.
