@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use launchgate_service::{Environment, TriggersFile};
+use launchgate_service::{Environment, TriggersFile, Unusable};
 use launchgate_triggers::Config;
 
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
     },
     failure::Failure,
     output::{Format, Output},
+    template_arguments::TemplateArguments,
 };
 
 /// Shown below `launchgate --help`.
@@ -134,12 +135,20 @@ pub(crate) struct ConfigArgument {
     /// The triggers file; paths in it are relative to it
     #[arg(long, short, value_name = "FILE", default_value = "launchgate.yaml")]
     pub(crate) config: PathBuf,
+    #[command(flatten)]
+    pub(crate) templates: TemplateArguments,
 }
 
 impl ConfigArgument {
     /// The file, checked, with this process's `LAUNCHGATE_…` overrides.
     pub(crate) fn load(&self) -> Result<Config, Failure> {
-        Ok(TriggersFile::read(&self.config, &Environment::of_process())?.usable()?)
+        Ok(self.read(false)?.usable()?)
+    }
+
+    /// The file with what is wrong with it. `lenient`: a remote template that cannot be reached is a warning.
+    pub(crate) fn read(&self, lenient: bool) -> Result<TriggersFile, Unusable> {
+        let environment = Environment::of_process();
+        TriggersFile::read_with(&self.config, &environment, &self.templates.source(&environment, lenient))
     }
 
     /// The folder that paths in the file are relative to.

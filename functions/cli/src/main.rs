@@ -38,6 +38,7 @@ mod push_message;
 mod remote_artifact;
 mod signing;
 mod started_on;
+mod template_arguments;
 mod told_event;
 
 use std::process::ExitCode;

@@ -13,9 +13,6 @@ pub(crate) struct ToldEvent {
     pub(crate) outcome: String,
     #[serde(default)]
     pub(crate) reason: Option<String>,
-    /// Whether `run.state` is kept up.
-    #[serde(default)]
-    follows_runs: bool,
     #[serde(default)]
     pub(crate) decisions: Vec<ToldDecision>,
 }
@@ -40,8 +37,12 @@ pub(crate) struct ToldDecision {
 pub(crate) struct ToldRun {
     pub(crate) name: String,
     pub(crate) console: String,
+    /// Vertex AI's own word.
     #[serde(default)]
-    pub(crate) state: Option<String>,
+    state: Option<String>,
+    /// How it ended, once it has.
+    #[serde(default)]
+    end: Option<String>,
 }
 
 /// What a step waits for.
@@ -62,8 +63,6 @@ pub(crate) enum Next {
     Wait(u8),
     /// The gate waits for the end of the build, and so for whoever asks.
     OwnBuild,
-    /// This gate does not learn when runs end.
-    NotFollowed,
     /// This program does not know the code: it is of a newer gate.
     Unknown,
 }
@@ -83,9 +82,6 @@ impl ToldEvent {
         if outcome != Outcome::Launched || until == Until::Launch {
             return Next::Over(code);
         }
-        if !self.follows_runs {
-            return Next::NotFollowed;
-        }
         let ends: Vec<_> =
             self.decisions.iter().filter_map(|decision| decision.run.as_ref()).map(ToldRun::end).collect();
         match ends.iter().max() {
@@ -99,8 +95,8 @@ impl ToldEvent {
     pub(crate) fn stand(&self) -> String {
         let mut stand = with_reason(&self.outcome, self.reason.as_deref());
         for run in self.decisions.iter().filter_map(|decision| decision.run.as_ref()) {
-            if let Some(state) = run.state.as_deref().filter(|_| self.follows_runs) {
-                stand.push_str(&format!(", run {state}"));
+            if let Some(word) = run.end.as_deref().or(run.state.as_deref()) {
+                stand.push_str(&format!(", run {word}"));
             }
         }
         stand
@@ -116,13 +112,12 @@ enum End {
 }
 
 impl ToldRun {
-    /// Vertex AI's states begin with the kind (`PIPELINE_STATE_SUCCEEDED`, `JOB_STATE_SUCCEEDED`).
     fn end(&self) -> End {
-        let state = self.state.as_deref().unwrap_or_default();
-        match state.rsplit_once("_STATE_").map_or(state, |(_, word)| word) {
-            "SUCCEEDED" => End::Well,
-            "FAILED" | "CANCELLED" | "EXPIRED" | "PARTIALLY_SUCCEEDED" => End::Badly,
-            _ => End::NotYet,
+        match self.end.as_deref() {
+            None => End::NotYet,
+            Some("succeeded") => End::Well,
+            // Failed, cancelled, expired, vanished, in part: nothing that later steps may build on.
+            Some(_) => End::Badly,
         }
     }
 }
@@ -146,8 +141,8 @@ mod tests {
         serde_json::from_value(answer).unwrap()
     }
 
-    fn run(state: &str) -> Value {
-        json!({"run": {"name": "projects/p", "console": "https://c", "state": state}})
+    fn run(end: Option<&str>) -> Value {
+        json!({"run": {"name": "projects/p", "console": "https://c", "state": "JOB_STATE_X", "end": end}})
     }
 
     #[test]
@@ -176,24 +171,22 @@ mod tests {
     }
 
     #[test]
-    fn completion_is_over_when_every_run_has_ended_and_never_where_nobody_follows_them() {
-        let launched = json!({"outcome": "launched", "followsRuns": true});
-        for (state, next) in [
-            ("PIPELINE_STATE_RUNNING", Next::Wait(6)),
-            ("PIPELINE_STATE_SUCCEEDED", Next::Over(0)),
-            ("JOB_STATE_SUCCEEDED", Next::Over(0)),
-            ("JOB_STATE_PARTIALLY_SUCCEEDED", Next::Over(4)),
-            ("PIPELINE_STATE_FAILED", Next::Over(4)),
-            ("PIPELINE_STATE_CANCELLED", Next::Over(4)),
+    fn completion_is_over_when_every_run_has_ended() {
+        let launched = json!({"outcome": "launched"});
+        for (end, next) in [
+            (None, Next::Wait(6)),
+            (Some("succeeded"), Next::Over(0)),
+            (Some("partially_succeeded"), Next::Over(4)),
+            (Some("failed"), Next::Over(4)),
+            (Some("cancelled"), Next::Over(4)),
+            (Some("vanished"), Next::Over(4)),
         ] {
-            let mut told = told(launched.clone(), run(state));
-            assert_eq!(told.next(Until::Completion), next, "{state}");
-            told.decisions.extend(self::told(launched.clone(), run("JOB_STATE_QUEUED")).decisions);
-            assert_eq!(told.next(Until::Completion), Next::Wait(6), "{state} and another that goes on");
+            let mut told = told(launched.clone(), run(end));
+            assert_eq!(told.next(Until::Completion), next, "{end:?}");
+            told.decisions.extend(self::told(launched.clone(), run(None)).decisions);
+            assert_eq!(told.next(Until::Completion), Next::Wait(6), "{end:?} and another that goes on");
             assert_eq!(told.next(Until::Launch), Next::Over(0));
         }
-        let unfollowed = told(json!({"outcome": "launched"}), run("PIPELINE_STATE_SUCCEEDED"));
-        assert_eq!(unfollowed.next(Until::Completion), Next::NotFollowed);
         assert_eq!(told(json!({"outcome": "no_match"}), json!({})).next(Until::Completion), Next::Over(5));
     }
 }

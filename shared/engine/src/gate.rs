@@ -110,6 +110,11 @@ impl Gate {
         self.vertex().ready().await.map_err(|error| error.to_string())
     }
 
+    /// The service accounts that no token can be had of, each with the reason.
+    pub async fn accounts_without_token(&self) -> Vec<String> {
+        self.vertex().without_token().await
+    }
+
     pub(crate) fn vertex(&self) -> &dyn Vertex {
         &*self.inner.parts.vertex
     }

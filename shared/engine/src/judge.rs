@@ -2,7 +2,7 @@
 
 use launchgate_outcome::{Check, Outcome, Reason, Refusal};
 use launchgate_statement::{Envelope, Timestamp};
-use launchgate_triggers::{Config, DecideOptions, Decisions, decide};
+use launchgate_triggers::{Config, DecideOptions, Decision, Decisions, decide};
 use launchgate_trust::{
     BuildkiteKeys, Jwks, KeyWanted, Rejection, TrustInputs, Unverified, VerifiedEvent, verify,
 };
@@ -34,6 +34,25 @@ impl Judgement {
             Self::Rejected(rejection) => rejection.refusal.outcome,
             Self::Decided(decided) => decided.decisions.outcome(),
         }
+    }
+
+    /// Why: the rejection's reason, or that of the decision which the outcome is of.
+    pub fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::Rejected(rejection) => Some(rejection.refusal.reason),
+            Self::Decided(decided) => {
+                let reason = decided.decisive().and_then(|decision| decision.verdict.reason());
+                reason.or((self.outcome() == Outcome::NoMatch).then_some(Reason::NoTriggerMatches))
+            }
+        }
+    }
+}
+
+impl Decided {
+    /// The decision that the event's outcome is of; `None` when no trigger matches.
+    pub fn decisive(&self) -> Option<&Decision> {
+        let outcome = self.decisions.outcome();
+        self.decisions.decisions.iter().find(|decision| decision.verdict.outcome() == outcome)
     }
 }
 

@@ -21,6 +21,8 @@ mod records;
 mod rejections;
 mod replay;
 mod retry;
+mod run_log;
+mod runs;
 mod sweep;
 
 pub use build_records::{BuildKey, FactsKept, KeptFacts, UnheededBuild};
@@ -31,7 +33,8 @@ pub use judge::{Decided, Judgement, judge, judge_recorded};
 pub use receipt::{AuthenticatedReceipt, Receipt, UnreadableDelivery};
 pub use records::{
     Admission, Admitted, AttemptRecord, CallSummary, Claim, Claimed, Command, CommandId, CommandKind,
-    CommandRecord, DecisionRecord, Durability, EventFilter, EventRecord, EventSummary, Fence, Known, Page,
-    Progress, ReceiptRecord, Recorded, Redecided, Redecision, Run, StoredEvent,
+    CommandRecord, DecisionRecord, Durability, EventFilter, EventRecord, EventSummary, Fence, FollowedRun,
+    Known, Page, Progress, ReceiptRecord, Recorded, Redecided, Redecision, Run, StoredEvent,
 };
+pub use runs::{FIRST_LOOK, RunAnswer, RunEnd, RunSeen};
 pub use sweep::SweepReport;

@@ -8,6 +8,8 @@ use launchgate_triggers::{LaunchId, LaunchPlan, TriggerName};
 use launchgate_trust::{SignerId, VerifiedSignature};
 use serde::{Deserialize, Serialize};
 
+use crate::RunEnd;
+
 /// One delivery as the ledger keeps it. Never holds a token or a key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReceiptRecord {
@@ -138,6 +140,25 @@ pub struct Run {
     pub console: String,
     /// Its state when last seen.
     pub state: Option<String>,
+    /// How it ended, once it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<RunEnd>,
+    /// Why it did not succeed, in Vertex AI's words. They may quote what a job printed: escape before showing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// A run that has not ended as far as anybody knows, to be looked at by the caller.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FollowedRun {
+    /// The decision that launched it.
+    pub decision: DecisionRecord,
+    /// Since when it is followed: since the launch was recorded, by the ledger's clock.
+    pub since: Timestamp,
+    /// How often it was seen going on.
+    pub looks: u32,
+    /// The ledger's clock now.
+    pub now: Timestamp,
 }
 
 /// The number of a claim. A record is written only under the newest fence, so a holder that was paused

@@ -24,6 +24,8 @@ pub struct SweepReport {
     pub ended: usize,
     /// Builds whose facts were laid beside what waits for them.
     pub builds_heeded: usize,
+    /// Runs found ended.
+    pub runs_ended: usize,
     /// Failures told.
     pub failures_told: usize,
     /// Commands carried out.
@@ -63,6 +65,7 @@ impl Gate {
             report.launched += usize::from(outcome == Outcome::Launched);
             report.ended += usize::from(outcome != Outcome::Launched && !outcome.is_open());
         }
+        report.runs_ended = self.look_at_quiet_runs(BATCH).await?;
         for decision in self.ledger().untold_failures(BATCH).await? {
             report.failures_told += usize::from(self.publish_failure(&decision).await);
         }

@@ -39,7 +39,13 @@ struct OpenVertex(Mutex<Vec<LaunchPlan>>);
 impl Vertex for OpenVertex {
     async fn create(&self, plan: &LaunchPlan) -> Result<Run, CallError> {
         self.0.lock().unwrap().push(plan.clone());
-        Ok(Run { name: format!("projects/1/x/{}", plan.launch_id()), console: String::new(), state: None })
+        Ok(Run {
+            name: format!("projects/1/x/{}", plan.launch_id()),
+            console: String::new(),
+            state: None,
+            end: None,
+            error: None,
+        })
     }
 
     async fn get(&self, plan: &LaunchPlan) -> Result<Value, CallError> {
@@ -48,6 +54,10 @@ impl Vertex for OpenVertex {
 
     async fn find(&self, _: &LaunchPlan) -> Result<Vec<Value>, CallError> {
         Ok(Vec::new())
+    }
+
+    async fn look(&self, _: &LaunchPlan, run: &Run) -> Result<Value, CallError> {
+        panic!("no run goes quiet here: {run:?}")
     }
 
     fn run_of(&self, _: &LaunchPlan, _: &Value) -> Option<Run> {

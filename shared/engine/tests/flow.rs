@@ -102,8 +102,23 @@ impl Vertex for ScriptedVertex {
         Ok(jobs.filter(|job| job["labels"]["launchgate-id"] == plan.launch_id().as_str()).cloned().collect())
     }
 
+    async fn look(&self, _: &LaunchPlan, run: &Run) -> Result<Value, CallError> {
+        let script = self.0.lock().unwrap();
+        if let Some(kind) = script.get_fails {
+            return Err(error(kind, "SCRIPTED", true));
+        }
+        let found = script.jobs.values().find(|job| job["name"] == run.name.as_str()).cloned();
+        found.ok_or_else(|| error(CallErrorKind::Terminal(Reason::NotFound), "NOT_FOUND", true))
+    }
+
     fn run_of(&self, _: &LaunchPlan, job: &Value) -> Option<Run> {
-        Some(Run { name: job["name"].as_str()?.to_owned(), console: String::new(), state: None })
+        Some(Run {
+            name: job["name"].as_str()?.to_owned(),
+            console: String::new(),
+            state: None,
+            end: None,
+            error: None,
+        })
     }
 
     async fn ready(&self) -> Result<(), CallError> {

@@ -13,6 +13,7 @@ use crate::{
     column::{Plain, count, json},
     decision::{SELECT_DECISION, decision, fence_from},
     fault::Fault,
+    runs,
 };
 
 /// Takes an open decision whose delay and lease have run out.
@@ -156,7 +157,13 @@ impl ProgressRow {
             ":unanswered": self.unanswered as i64,
             ":attempt": self.attempt,
         })?;
-        if written == 1 { Ok(Recorded::Yes) } else { self.recorded_before(db) }
+        if written == 0 {
+            return self.recorded_before(db);
+        }
+        if self.outcome == Outcome::Launched {
+            runs::follow(db, &self.launch_id, now)?;
+        }
+        Ok(Recorded::Yes)
     }
 
     /// `Yes` when this very thing stands recorded under this very fence: a lost answer, asked again.

@@ -9,8 +9,8 @@ use std::{
 use async_trait::async_trait;
 use launchgate_engine::{
     Admission, Admitted, BuildKey, Claim, Command, CommandId, CommandRecord, DecisionRecord, Durability,
-    EventFilter, EventSummary, Fence, KeptFacts, Page, Progress, ReceiptRecord, Recorded, Redecided,
-    Redecision, StoredEvent, UnheededBuild,
+    EventFilter, EventSummary, Fence, FollowedRun, KeptFacts, Page, Progress, ReceiptRecord, Recorded,
+    Redecided, Redecision, RunSeen, StoredEvent, UnheededBuild,
     ports::{Ledger, LedgerError},
 };
 use launchgate_statement::EventId;
@@ -32,6 +32,7 @@ use crate::{
     readers::Readers,
     receipt::ReceiptRow,
     redecision::RedecisionRows,
+    runs,
     writer::Writer,
 };
 
@@ -185,6 +186,33 @@ impl Ledger for SqliteLedger {
     async fn build_heeded(&self, heeded: &UnheededBuild) -> Result<(), LedgerError> {
         let heeded = heeded.clone();
         self.writer.write(move |db, _| build_facts::heeded(db, &heeded)).await
+    }
+
+    async fn follow_now(
+        &self,
+        launch_id: &LaunchId,
+        lease: Duration,
+    ) -> Result<Option<FollowedRun>, LedgerError> {
+        let launch_id = launch_id.clone();
+        self.writer.write(move |db, now| runs::now(db, &launch_id, lease, now)).await
+    }
+
+    async fn follow_due(&self, limit: usize, lease: Duration) -> Result<Vec<FollowedRun>, LedgerError> {
+        let now = self.clock.now();
+        if !self.readers.read(move |db| runs::any_due(db, now)).await? {
+            return Ok(Vec::new());
+        }
+        self.writer.write(move |db, now| runs::due(db, limit, lease, now)).await
+    }
+
+    async fn run_seen(
+        &self,
+        launch_id: &LaunchId,
+        seen: RunSeen,
+        again: Duration,
+    ) -> Result<(), LedgerError> {
+        let launch_id = launch_id.clone();
+        self.writer.write(move |db, now| runs::seen(db, &launch_id, &seen, again, now)).await
     }
 
     async fn ask(&self, command: Command) -> Result<CommandId, LedgerError> {

@@ -23,6 +23,7 @@ mod migrations;
 mod readers;
 mod receipt;
 mod redecision;
+mod runs;
 mod writer;
 
 pub use fault::OpenError;

@@ -14,7 +14,7 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use launchgate_engine::{DecisionRecord, NothingDecided, StoredEvent};
+use launchgate_engine::{DecisionRecord, NothingDecided, RunEnd, StoredEvent};
 use launchgate_outcome::{Outcome, Reason};
 use launchgate_statement::EventId;
 use launchgate_triggers::LaunchId;
@@ -29,10 +29,6 @@ pub(crate) const AT_ONCE: usize = 64;
 /// How long an answer may take.
 const ANSWER_TIME: Duration = Duration::from_secs(20);
 
-/// Whether the states of runs in the ledger are kept up with what Vertex AI says after the launch. A job that waits
-/// for a run's end must know: a state that nobody follows never changes.
-const FOLLOWS_RUNS: bool = false;
-
 /// What became of an event.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -40,7 +36,6 @@ struct Told<'s> {
     event: &'s EventId,
     outcome: Outcome,
     reason: Option<Reason>,
-    follows_runs: bool,
     decisions: Vec<ToldDecision<'s>>,
 }
 
@@ -60,9 +55,10 @@ struct ToldDecision<'s> {
 struct ToldRun<'s> {
     name: &'s str,
     console: &'s str,
-    /// Only where states are followed.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Vertex AI's word for the state when it was last looked at.
     state: Option<&'s str>,
+    /// How it ended, once it has.
+    end: Option<RunEnd>,
 }
 
 /// Answers a question.
@@ -116,7 +112,6 @@ fn told(stored: &StoredEvent) -> Told<'_> {
         event: &stored.event.id,
         outcome: stored.outcome,
         reason: decisive.and_then(reason),
-        follows_runs: FOLLOWS_RUNS,
         decisions: stored.decisions.iter().map(told_decision).collect(),
     }
 }
@@ -125,7 +120,8 @@ fn told_decision(decision: &DecisionRecord) -> ToldDecision<'_> {
     let run = decision.run.as_ref().map(|run| ToldRun {
         name: &run.name,
         console: &run.console,
-        state: run.state.as_deref().filter(|_| FOLLOWS_RUNS),
+        state: run.state.as_deref(),
+        end: run.end,
     });
     ToldDecision {
         trigger: decision.trigger.as_str(),

@@ -80,6 +80,9 @@ impl GateService {
         let ledger = open_ledger(&config, folder, environment)?;
         let timeout = Duration::from_secs(u64::from(config.vertex.call_timeout_seconds));
         let vertex = VertexClient::new(endpoints.clone(), settings.clone(), timeout)
+            .and_then(|vertex| {
+                vertex.launching_as(config.impersonated_accounts(), config.launches_as_itself())
+            })
             .map_err(|error| error.to_string())?;
         warnings.extend(vertex.warnings());
         let failures: Arc<dyn Failures> = match &config.failures {
@@ -120,6 +123,7 @@ impl GateService {
         let doors = Doors {
             events: Doorkeeper::new(events, certs.clone()),
             builds: door(&config.ingress.builds),
+            runs: door(&config.ingress.runs),
             sweep: door(&config.ingress.sweep),
         };
         let vertex = Arc::new(vertex);
@@ -194,7 +198,7 @@ fn webhook_secrets(config: &Config, environment: &Environment) -> Result<Option<
 
 fn routes(config: &Config) -> impl Iterator<Item = &Route> {
     let ingress = &config.ingress;
-    [&ingress.events, &ingress.builds, &ingress.sweep].into_iter().flatten()
+    [&ingress.events, &ingress.builds, &ingress.runs, &ingress.sweep].into_iter().flatten()
 }
 
 fn needs_certs(config: &Config) -> bool {

@@ -16,6 +16,7 @@ mod metrics;
 mod push;
 mod push_auth;
 mod relay;
+mod remote_templates;
 mod routes;
 mod triggers_file;
 
@@ -25,4 +26,5 @@ pub use launchgate_google::install_crypto;
 pub use listen::{listen, serve, terminated};
 pub use logs::{LogFormat, init_logs};
 pub use relay::RelayService;
+pub use remote_templates::TemplateSource;
 pub use triggers_file::{TriggersFile, Unusable};

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use launchgate_engine::{Answer, BuildAnswer, BuildEnd, SweepReport};
+use launchgate_engine::{Answer, BuildAnswer, BuildEnd, RunAnswer, SweepReport};
 use launchgate_outcome::{Outcome, Reason};
 use launchgate_triggers::{SignerDates, TriggerName};
 use prometheus_client::{
@@ -35,6 +35,11 @@ struct QuestionLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RunLabels {
+    answer: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct SignerLabels {
     signer: String,
 }
@@ -46,6 +51,7 @@ pub(crate) struct Metrics {
     decisions: Family<DecisionLabels, Counter>,
     webhooks: Family<WebhookLabels, Counter>,
     questions: Family<QuestionLabels, Counter>,
+    run_entries: Family<RunLabels, Counter>,
     seconds: Histogram,
     pub(crate) in_flight: Gauge,
     shed: Counter,
@@ -75,6 +81,12 @@ impl Metrics {
             "Questions of jobs about their events, by HTTP status",
             questions.clone(),
         );
+        let run_entries = Family::default();
+        registry.register(
+            "run_entries",
+            "Log entries on runs: how the run stands, not_followed, later, or what else they are",
+            run_entries.clone(),
+        );
         let seconds = Histogram::new([
             0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
         ]);
@@ -103,6 +115,7 @@ impl Metrics {
             decisions,
             webhooks,
             questions,
+            run_entries,
             seconds,
             in_flight,
             shed,
@@ -125,6 +138,12 @@ impl Metrics {
             self.receipt(outcome, Some(reason));
         }
         self.decided(&answer.decisions);
+        self.seconds.observe(took.as_secs_f64());
+    }
+
+    /// A log entry on a run and what a look at that run found.
+    pub(crate) fn hinted(&self, answer: RunAnswer, took: Duration) {
+        self.run_entries.get_or_create(&RunLabels { answer: answer.as_str() }).inc();
         self.seconds.observe(took.as_secs_f64());
     }
 

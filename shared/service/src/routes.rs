@@ -62,6 +62,7 @@ pub(crate) struct Shared {
     pub(crate) health: Health,
     pub(crate) events: Doorkeeper,
     pub(crate) builds: Option<Doorkeeper>,
+    pub(crate) runs: Option<Doorkeeper>,
     pub(crate) sweep: Option<Doorkeeper>,
     slots: Semaphore,
     /// Of their own: whoever floods the gate with questions takes nothing from deliveries.
@@ -70,10 +71,10 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(gate: Gate, health: Health, doors: Doors) -> Self {
-        let Doors { events, builds, sweep } = doors;
+        let Doors { events, builds, runs, sweep } = doors;
         let metrics = Metrics::new(&gate.config().signer_dates());
         let (slots, questions) = (Semaphore::new(IN_FLIGHT), Semaphore::new(asked::AT_ONCE));
-        Self { gate, metrics, health, events, builds, sweep, slots, questions }
+        Self { gate, metrics, health, events, builds, runs, sweep, slots, questions }
     }
 }
 
@@ -81,6 +82,7 @@ impl Shared {
 pub(crate) struct Doors {
     pub(crate) events: Doorkeeper,
     pub(crate) builds: Option<Doorkeeper>,
+    pub(crate) runs: Option<Doorkeeper>,
     pub(crate) sweep: Option<Doorkeeper>,
 }
 
@@ -91,6 +93,8 @@ enum Intake {
     Events,
     /// Buildkite's webhooks, as the relay publishes them.
     Builds,
+    /// Cloud Logging's entries on runs.
+    Runs,
 }
 
 impl Intake {
@@ -98,13 +102,14 @@ impl Intake {
         match self {
             Self::Events => Some(&shared.events),
             Self::Builds => shared.builds.as_ref(),
+            Self::Runs => shared.runs.as_ref(),
         }
     }
 
     /// Bytes of a body that are kept.
     fn kept(self) -> usize {
         match self {
-            Self::Events => BODY_KEPT,
+            Self::Events | Self::Runs => BODY_KEPT,
             Self::Builds => WEBHOOK_KEPT,
         }
     }
@@ -115,6 +120,9 @@ pub(crate) fn gate_routes(shared: Arc<Shared>) -> Router {
     let mut router = Router::new().route("/pubsub/events", post(events));
     if shared.builds.is_some() {
         router = router.route("/pubsub/builds", post(builds));
+    }
+    if shared.runs.is_some() {
+        router = router.route("/pubsub/runs", post(runs));
     }
     if shared.sweep.is_some() {
         router = router.route("/internal/sweep", post(sweep));
@@ -137,6 +145,11 @@ async fn events(State(shared): State<Arc<Shared>>, request: Request) -> Response
 /// `POST /pubsub/builds`.
 async fn builds(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     push(shared, request, Intake::Builds).await
+}
+
+/// `POST /pubsub/runs`.
+async fn runs(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    push(shared, request, Intake::Runs).await
 }
 
 async fn push(shared: Arc<Shared>, request: Request, intake: Intake) -> Response {
@@ -228,6 +241,10 @@ async fn take(
         Intake::Builds => {
             let answer = shared.gate.receive_build(receipt).await?;
             shared.metrics.told(&answer, begun.elapsed());
+        }
+        Intake::Runs => {
+            let answer = shared.gate.receive_run(receipt).await?;
+            shared.metrics.hinted(answer, begun.elapsed());
         }
     }
     Ok(())

@@ -1,5 +1,7 @@
 //! A triggers file that is sound as a whole.
 
+use std::collections::BTreeSet;
+
 use launchgate_statement::Sha256;
 use launchgate_trust::{PushIdentity, SignerId, Signers};
 
@@ -52,6 +54,8 @@ pub struct Vertex {
     pub location: String,
     /// `gs://…`, the last resort for a pipeline's root.
     pub pipeline_root: Option<String>,
+    /// E-mail of the service account that jobs are asked for as; `None` is the service's own identity.
+    pub impersonate: Option<String>,
     /// Seconds one call to Vertex may take; default 20. The lease of an attempt is longer than this.
     pub call_timeout_seconds: u32,
 }
@@ -63,6 +67,8 @@ pub struct Ingress {
     pub events: Option<Route>,
     /// `POST /pubsub/builds`.
     pub builds: Option<Route>,
+    /// `POST /pubsub/runs`.
+    pub runs: Option<Route>,
     /// `POST /internal/sweep`.
     pub sweep: Option<Route>,
 }
@@ -116,6 +122,16 @@ pub struct Buildkite {
 }
 
 impl Config {
+    /// The service accounts that jobs are asked for as, each once.
+    pub fn impersonated_accounts(&self) -> BTreeSet<&str> {
+        self.triggers.iter().filter_map(|trigger| trigger.launch.impersonate.as_deref()).collect()
+    }
+
+    /// Whether some trigger's jobs are asked for as the service itself.
+    pub fn launches_as_itself(&self) -> bool {
+        self.triggers.iter().any(|trigger| trigger.launch.impersonate.is_none())
+    }
+
     /// The trigger of a name.
     pub fn trigger(&self, name: &str) -> Option<&Trigger> {
         self.triggers.iter().find(|trigger| trigger.name.as_str() == name)

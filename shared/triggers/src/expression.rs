@@ -127,14 +127,19 @@ fn missing_error(read: &Read, missing: &Missing) -> ExpressionError {
     } else {
         format!("`{parent}` has {}", missing.exist.join(", "))
     };
-    let why = if missing.unvouched {
+    let of_identity = read.path.first().is_some_and(|root| root == "identity");
+    let why = if of_identity {
+        "no token or certificate of a permitted signer says it"
+    } else if missing.unvouched {
         "the trigger's signers do not vouch for it"
     } else if missing.scalar {
         "there are no members inside a plain value"
     } else {
         "the event does not have it"
     };
-    let fix = if missing.unvouched && missing.claimed {
+    let fix = if of_identity {
+        format!("guard it with `has({path})`, or have the build's token ask for the claim")
+    } else if missing.unvouched && missing.claimed {
         format!(
             "permit a signer that vouches for it; in parameters, `claimed.{path}` reads the job's own word"
         )

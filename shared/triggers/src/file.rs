@@ -1,8 +1,10 @@
 //! Reading the triggers file: YAML to `Config`.
 
 mod buildkite;
+mod defaults;
 mod failures;
 mod findings;
+mod identity;
 mod ingress;
 mod later;
 mod launch;
@@ -23,13 +25,15 @@ mod wait_for;
 
 use launchgate_statement::Sha256;
 
+pub(crate) use self::scalar::is_bucket;
 use self::{
+    defaults::Defaults,
     findings::{At, Findings},
     node::Node,
     section::Section,
     source::Source,
 };
-use crate::{Config, Finding, Overrides};
+use crate::{Config, Finding, Overrides, RemoteTemplate};
 
 /// The keys of each mapping that this version knows, by the mapping's name in messages. The published
 /// JSON Schema is held against this list.
@@ -46,7 +50,9 @@ pub(crate) const SECTIONS: &[(&str, &[&str])] = &[
     ("a signer", signers::KEYS),
     ("buildkiteOidc", signers::OIDC_KEYS),
     ("sigstore", signers::SIGSTORE_KEYS),
+    ("defaults", defaults::KEYS),
     ("a trigger", trigger::KEYS),
+    ("a trigger's vertex", vertex::TRIGGER_KEYS),
     ("waitFor", wait_for::KEYS),
     ("match", match_section::KEYS),
     ("require", require::KEYS),
@@ -55,8 +61,18 @@ pub(crate) const SECTIONS: &[(&str, &[&str])] = &[
 ];
 
 /// The keys of the file itself.
-const KEYS: &[&str] =
-    &["apiVersion", "service", "vertex", "ingress", "ledger", "failures", "buildkite", "signers", "triggers"];
+const KEYS: &[&str] = &[
+    "apiVersion",
+    "service",
+    "vertex",
+    "ingress",
+    "ledger",
+    "failures",
+    "buildkite",
+    "signers",
+    "defaults",
+    "triggers",
+];
 
 /// A triggers file is reviewed by people; beyond this it is no longer one.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
@@ -65,6 +81,28 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 pub trait Files {
     /// The file's bytes, or why not, in words for people.
     fn read(&self, path: &str) -> Result<Vec<u8>, String>;
+
+    /// What there is of a template that lies elsewhere. It was fetched before `load`, or is left alone: `load`
+    /// itself does not wait for a network.
+    fn remote(&self, _template: &RemoteTemplate) -> Remote {
+        Remote::Failed { why: "nothing here fetches remote templates".to_owned(), fix: None }
+    }
+}
+
+/// What there is of a remote template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remote {
+    /// Bytes that were fetched; whether they are the reviewed ones is checked against the digest here.
+    Fetched(Vec<u8>),
+    /// Nobody looked, and why. A warning: the parameters are unchecked, and the trigger cannot plan a launch.
+    NotLooked(String),
+    /// It could not be had. An error.
+    Failed {
+        /// What happened.
+        why: String,
+        /// What to do.
+        fix: Option<String>,
+    },
 }
 
 /// What loading came to.
@@ -115,8 +153,11 @@ fn read(text: &str, files: &dyn Files, overrides: &Overrides, findings: &mut Fin
         webhook_secret(builds, &file, findings);
     }
     let takes_builds = builds.is_some();
+    let mut defaults = Defaults::read(file.get("defaults"), findings);
     let context = trigger::Context { vertex: vertex.as_ref(), signers: &signers, files, takes_builds };
-    let triggers = triggers.map(|member| trigger::read_all(member, &context, findings)).unwrap_or_default();
+    let triggers = triggers
+        .map(|member| trigger::read_all(member, &mut defaults, &context, findings))
+        .unwrap_or_default();
 
     let (triggers, signer_sets) = triggers;
     let signer_places = signers.places(findings);

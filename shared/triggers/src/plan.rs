@@ -47,6 +47,9 @@ pub struct LaunchPlan {
     pub(crate) kind: LaunchKind,
     pub(crate) project: String,
     pub(crate) location: String,
+    /// Absent in plans that were recorded before there was a choice: the service's own identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) impersonate: Option<String>,
     pub(crate) request: Request,
 }
 
@@ -92,6 +95,11 @@ impl LaunchPlan {
     /// Region.
     pub fn location(&self) -> &str {
         &self.location
+    }
+
+    /// E-mail of the service account that asks; `None` is the service's own identity.
+    pub fn impersonate(&self) -> Option<&str> {
+        self.impersonate.as_deref()
     }
 
     /// What is sent.

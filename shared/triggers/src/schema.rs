@@ -31,6 +31,8 @@ mod tests {
             "buildkiteOidc" => "/$defs/signer/properties/buildkiteOidc",
             "sigstore" => "/$defs/signer/properties/sigstore",
             "a trigger" => "/$defs/trigger",
+            "a trigger's vertex" => "/$defs/trigger/properties/vertex",
+            "defaults" => "/properties/defaults",
             "waitFor" => "/$defs/trigger/properties/waitFor",
             "match" => "/$defs/match",
             "require" => "/$defs/require",

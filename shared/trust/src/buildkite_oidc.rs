@@ -8,9 +8,9 @@ use launchgate_statement::{Build, EventDigest, EventId, Statement, Timestamp, is
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::Jwk;
 use crate::buildkite_token::BuildkiteToken;
 use crate::mismatch::{Mismatch, PINNED, bounded};
+use crate::{IdentityClaims, Jwk};
 
 /// Who issues the tokens. Compared as text: a slash, a port or another scheme is another issuer.
 pub(crate) const ISSUER: &str = "https://agent.buildkite.com";
@@ -68,6 +68,9 @@ pub struct TokenProof {
     pub build: Build,
     /// Who it is of, for pins.
     pub identity: TokenIdentity,
+    /// All that it says.
+    #[serde(default, skip_serializing_if = "IdentityClaims::is_empty")]
+    pub claims: IdentityClaims,
     /// The key that signed it, as Buildkite may have rotated it away when somebody asks again.
     pub key: Jwk,
 }
@@ -150,7 +153,8 @@ impl BuildkiteOidc {
         self.check_pins(&identity)?;
         let issued = claims.0.get("iat").and_then(Value::as_i64).unwrap_or_default();
         let issued = Timestamp::from_seconds(issued);
-        Ok(TokenProof { issued, published, build, identity, key: token.jwk.clone() })
+        let claims = IdentityClaims::of_token(&token.claims);
+        Ok(TokenProof { issued, published, build, identity, claims, key: token.jwk.clone() })
     }
 
     /// Whether the token is one of those that this signer lets speak.

@@ -7,6 +7,7 @@
 //! - [`BuildkiteWebhook`]: Buildkite's webhooks of builds, signed.
 //! - [`SigstoreStandin`]: Sigstore's certificate authority and logs, and bundles made with them.
 //! - [`KmsStandin`]: Cloud KMS's public keys and signatures over digests.
+//! - [`KfpRegistryStandin`]: Artifact Registry's repositories of compiled pipelines.
 //! - [`MetadataServer`]: access tokens of a machine's service account.
 //! - [`FederationStandin`]: the token exchange and service-account impersonation.
 //!
@@ -20,6 +21,7 @@ mod buildkite_webhook;
 mod federation;
 mod google_certs;
 mod google_error;
+mod kfp_registry;
 mod kms;
 mod loopback;
 mod metadata_server;
@@ -34,6 +36,7 @@ pub use buildkite_rest::{BuildkiteRestStandin, RestFault, ShownAnnotation};
 pub use buildkite_webhook::BuildkiteWebhook;
 pub use federation::{FederationOptions, FederationStandin};
 pub use google_certs::{GoogleCerts, SigningKey};
+pub use kfp_registry::{KfpRegistryStandin, RegistryFault};
 pub use kms::{KmsFault, KmsStandin, KmsVersion, SignsDigest};
 pub use metadata_server::{MetadataServer, MetadataServerOptions};
 pub use push_token::PushToken;

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use launchgate_standin::{BuildkiteStandin, VertexStandin};
+use launchgate_standin::{BuildkiteStandin, JobState, VertexStandin};
 use launchgate_statement::{Envelope, EventId};
 use launchgate_suite::{
     Binary, Finished, Folder, PATIENCE, Service, a_key, a_pipeline_job, a_push, a_vertex, an_event, client,
@@ -216,10 +216,6 @@ async fn what_cannot_be_answered_says_why() {
     let folder = a_folder(&buildkite, &vertex);
     let service = folder.start();
     assert_eq!(a_push(event).deliver(&service).await.as_u16(), 204);
-    let told = wait(&folder, &buildkite, &job, &service, &[id.as_str(), "--for", "completion"]);
-    assert_eq!(told.code, 2, "{told:?}");
-    assert!(told.stderr.contains("does not follow runs"), "{told:?}");
-
     let told =
         wait(&folder, &buildkite, &job, &service, &[id.as_str(), "--gate-url", "http://gate.example.com"]);
     assert_eq!(told.code, 2, "a token never goes over plain http: {told:?}");
@@ -227,6 +223,52 @@ async fn what_cannot_be_answered_says_why() {
     let mut elsewhere = wait_command(&folder, &buildkite, &job, &service.url(""));
     let told = run(elsewhere.args([id.as_str(), "--timeout", "0s", "--audience", "launchgate-test"]), b"");
     assert!(told.code == 7 && told.stderr.contains("unbound_token"), "{told:?}");
+}
+
+/// Tells the gate to look at the run, as Cloud Logging does when a pipeline job changes.
+async fn hint(service: &Service, job: &Value) {
+    let id = job["name"].as_str().unwrap().rsplit('/').next().unwrap();
+    let entry = json!({
+        "logName": "projects/acme-ml/logs/aiplatform.googleapis.com%2Fpipeline_job_events",
+        "jsonPayload": {
+            "@type": "type.googleapis.com/google.cloud.aiplatform.logging.PipelineJobLogEntry",
+            "state": "PIPELINE_STATE_RUNNING",
+        },
+        "resource": {
+            "type": "aiplatform.googleapis.com/PipelineJob",
+            "labels": {"location": "europe-west1", "pipeline_job_id": id, "resource_container": "acme-ml"},
+        },
+    });
+    assert_eq!(a_push(entry.to_string()).deliver_to(service, "/pubsub/runs").await.as_u16(), 204);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_can_wait_for_the_runs_end_and_ends_as_the_run_did() {
+    for (succeeds, code) in [(true, 0), (false, 4)] {
+        let (buildkite, vertex) = (BuildkiteStandin::start().await.unwrap(), a_vertex().await);
+        let folder = a_folder(&buildkite, &vertex).set("/ingress/runs", json!({"auth": "none"}));
+        let service = folder.start();
+        let ((event, id), job) = (the_event(), a_job());
+        let completion = [id.as_str(), "--for", "completion"];
+        assert_eq!(a_push(event).deliver(&service).await.as_u16(), 204);
+
+        let running = wait(&folder, &buildkite, &job, &service, &completion);
+        let run = vertex.jobs().into_iter().next().unwrap();
+        let name = run["name"].as_str().unwrap();
+        if succeeds {
+            vertex.set_state(name, JobState::Succeeded).unwrap();
+        } else {
+            vertex.fail(name, "dag_failed").unwrap();
+        }
+        hint(&service, &run).await;
+        let ended = wait(&folder, &buildkite, &job, &service, &completion);
+
+        assert_eq!(running.code, 6, "{running:?}");
+        assert_eq!(ended.code, code, "{ended:?}");
+        let word = if succeeds { "succeeded" } else { "failed" };
+        assert!(ended.stderr.contains(&format!("launched, run {word}")), "{ended:?}");
+        assert_eq!(wait(&folder, &buildkite, &job, &service, &[id.as_str()]).code, 0, "it was launched");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

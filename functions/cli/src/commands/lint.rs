@@ -1,7 +1,6 @@
 //! `launchgate lint`: everything that can be known of a triggers file before it is deployed.
 
 use clap::Args;
-use launchgate_service::{Environment, TriggersFile};
 use launchgate_triggers::{Finding, Severity, lint, render};
 
 use super::lint_sarif::sarif;
@@ -16,6 +15,8 @@ use crate::{
 #[command(after_help = "\
 The findings are on stderr with line, caret and fix; with `--output json` they are an array on stdout.
 
+A remote template that cannot be reached, or `--offline`, is a warning: its inputs are unchecked then.
+
 Examples:
   launchgate lint
   launchgate lint --config deploy/launchgate.yaml --output json
@@ -29,7 +30,7 @@ pub(crate) struct Lint {
 
 impl Lint {
     pub(crate) fn run(self, output: &Output) -> Result<u8, Failure> {
-        let file = match TriggersFile::read(&self.config.config, &Environment::of_process()) {
+        let file = match self.config.read(true) {
             Ok(file) => file,
             Err(unreadable) => {
                 let findings = [Finding::unreadable(unreadable.rendered.clone())];

@@ -38,7 +38,7 @@ Examples:
   launchgate wait \"$event\" --for completion --timeout 4h
 
 Exit codes: 0 launched (with --for completion: and every run succeeded) · 2 wrong use, no token, a gate that does not
-answer jobs or does not follow runs · 4 denied, or the run failed · 5 no trigger matches · 6 waiting, skipped, observed ·
+answer jobs · 4 denied, or the run failed · 5 no trigger matches · 6 waiting, skipped, observed ·
 7 retrying, or no answer in time, or not recorded in time (an event that is rejected never is)")]
 pub(crate) struct Wait {
     /// The event's id, as `emit` prints it
@@ -92,13 +92,6 @@ impl Wait {
                                  or the trigger's `require.build: passed`",
                             );
                             return Ok(code);
-                        }
-                        Next::NotFollowed => {
-                            self.over(live, 0, &told, &answer)?;
-                            return Err(Failure::usage(
-                                "this gate does not follow runs, so it cannot say when one has ended: wait with \
-                                 --for launch",
-                            ));
                         }
                         Next::Unknown => {
                             return Err(Failure::usage(format!(

@@ -9,8 +9,8 @@ use launchgate_trust::BuildFacts;
 
 use crate::{
     Admission, Admitted, BuildKey, Claim, Command, CommandId, CommandRecord, DecisionRecord, Durability,
-    EventFilter, EventSummary, Fence, KeptFacts, Page, Progress, ReceiptRecord, Recorded, Redecided,
-    Redecision, StoredEvent, UnheededBuild,
+    EventFilter, EventSummary, Fence, FollowedRun, KeptFacts, Page, Progress, ReceiptRecord, Recorded,
+    Redecided, Redecision, RunSeen, StoredEvent, UnheededBuild,
 };
 
 /// The durable record of receipts, events, decisions and commands. Its own clock is the only one that
@@ -70,6 +70,23 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// Notes that everything that waited was decided by these facts; newer ones stay unheeded.
     async fn build_heeded(&self, heeded: &UnheededBuild) -> Result<(), LedgerError>;
+
+    /// Takes a run that is followed, because something hints at a change: for `lease` nobody else gets it from
+    /// `follow_due`. `None` when it is not followed (any more).
+    async fn follow_now(
+        &self,
+        launch_id: &LaunchId,
+        lease: Duration,
+    ) -> Result<Option<FollowedRun>, LedgerError>;
+
+    /// Takes runs that nobody has looked at for long enough, the longest due first, each for `lease`. A run is
+    /// followed from the commit that records its launch until its end is recorded.
+    async fn follow_due(&self, limit: usize, lease: Duration) -> Result<Vec<FollowedRun>, LedgerError>;
+
+    /// Records what a look at a run found, if it is still followed. One that goes on is due again after `again`;
+    /// an end is recorded once, and what is seen later changes nothing.
+    async fn run_seen(&self, launch_id: &LaunchId, seen: RunSeen, again: Duration)
+    -> Result<(), LedgerError>;
 
     /// Records what an operator asks for.
     async fn ask(&self, command: Command) -> Result<CommandId, LedgerError>;

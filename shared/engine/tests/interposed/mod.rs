@@ -5,8 +5,8 @@ use std::{future::Future, pin::Pin, sync::Mutex, time::Duration};
 use async_trait::async_trait;
 use launchgate_engine::{
     Admission, Admitted, BuildKey, Claim, Command, CommandId, CommandRecord, DecisionRecord, Durability,
-    EventFilter, EventSummary, Fence, KeptFacts, Page, Progress, ReceiptRecord, Recorded, Redecided,
-    Redecision, StoredEvent, UnheededBuild,
+    EventFilter, EventSummary, Fence, FollowedRun, KeptFacts, Page, Progress, ReceiptRecord, Recorded,
+    Redecided, Redecision, RunSeen, StoredEvent, UnheededBuild,
     ports::{Ledger, LedgerError},
 };
 use launchgate_ledger_sqlite::SqliteLedger;
@@ -95,6 +95,22 @@ impl Ledger for Interposed {
 
     async fn build_heeded(&self, heeded: &UnheededBuild) -> Result<(), LedgerError> {
         self.below.build_heeded(heeded).await
+    }
+
+    async fn follow_now(
+        &self,
+        launch_id: &LaunchId,
+        lease: Duration,
+    ) -> Result<Option<FollowedRun>, LedgerError> {
+        self.below.follow_now(launch_id, lease).await
+    }
+
+    async fn follow_due(&self, limit: usize, lease: Duration) -> Result<Vec<FollowedRun>, LedgerError> {
+        self.below.follow_due(limit, lease).await
+    }
+
+    async fn run_seen(&self, id: &LaunchId, seen: RunSeen, again: Duration) -> Result<(), LedgerError> {
+        self.below.run_seen(id, seen, again).await
     }
 
     async fn ask(&self, command: Command) -> Result<CommandId, LedgerError> {

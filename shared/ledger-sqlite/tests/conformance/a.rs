@@ -195,6 +195,8 @@ pub(crate) fn run(name: &str) -> Run {
         name: format!("projects/1/locations/us-central1/pipelineJobs/{name}"),
         console: format!("https://console.cloud.google.com/{name}"),
         state: Some("PIPELINE_STATE_PENDING".into()),
+        end: None,
+        error: None,
     }
 }
 

@@ -35,7 +35,8 @@ pub(super) struct Reads {
 impl Reads {
     /// One fact, by name.
     pub(super) fn of(fact: FactName, at: &At) -> Self {
-        let what = BuildReads { facts: vec![fact], names_a_branch: is_forks_choice(fact) };
+        let what =
+            BuildReads { facts: vec![fact], names_a_branch: is_forks_choice(fact), identity: Vec::new() };
         Self { what, at: at.clone() }
     }
 }

@@ -4,14 +4,15 @@ use launchgate_trust::{BUILD_FACTS, SignerId, SignerKind, facts_vouched_by};
 
 use super::{
     Files,
+    defaults::Defaults,
     findings::{At, Findings},
-    later, launch,
+    identity, later, launch,
     match_section::{self, Reads},
     node::{Member, Node, Shape},
     require, scalar,
     section::Section,
     signers::SignerList,
-    wait_for,
+    vertex, wait_for,
 };
 use crate::{
     Mode, Trigger, TriggerName, Vertex,
@@ -31,6 +32,7 @@ pub(super) const KEYS: &[&str] = &[
     "maxLaunchesPerHour",
     "waitFor",
     "onAmbiguous",
+    "vertex",
     "launch",
 ];
 
@@ -47,6 +49,7 @@ pub(super) struct Context<'a> {
 /// The sound triggers and the distinct `anyOf` lists.
 pub(super) fn read_all(
     member: &Member,
+    defaults: &mut Defaults,
     context: &Context,
     findings: &mut Findings,
 ) -> (Vec<Trigger>, Vec<Vec<SignerId>>) {
@@ -72,13 +75,18 @@ pub(super) fn read_all(
             }
             names.push(text);
         }
-        triggers.extend(read(item, context, &mut sets, findings));
+        let whole = defaults.under(item);
+        triggers.extend(read(whole.as_ref().unwrap_or(item), defaults, context, &mut sets, findings));
+    }
+    if items.iter().any(|item| matches!(item.shape, Shape::Map(_))) {
+        defaults.warn_of_unused(findings);
     }
     (triggers, sets)
 }
 
 fn read(
     item: &Node,
+    defaults: &Defaults,
     context: &Context,
     sets: &mut Vec<Vec<SignerId>>,
     findings: &mut Findings,
@@ -99,19 +107,26 @@ fn read(
     let require = section.need("require", "add `require: { signers: { anyOf: [ID] } }`", findings);
     let require_block = require;
     let require = require.and_then(|it| require::read(it, context.signers, sets, &mut reads, findings));
+    let vertex = vertex::read_of_trigger(section.get("vertex"), context.vertex, findings);
     let launch = section.need("launch", "add `launch: { pipelineJob: … }`", findings);
     let around = launch::Around {
         trigger: name,
-        vertex: context.vertex,
+        vertex: vertex.as_ref(),
         artifact: matching.as_ref().and_then(|matching| matching.artifact.as_ref()),
         files: context.files,
     };
     let mut remarks = Vec::new();
     let launch = launch.and_then(|it| launch::read(it, &around, &mut reads, &mut remarks, findings));
     if let Some(require) = &require {
-        unvouched(&reads, &require.any_of, context, findings);
+        // A place in `defaults` does not say whose clause it is.
+        let whose = |at: &At| match name {
+            Some(name) if defaults.hold(at) => format!(" (in the trigger `{name}`)"),
+            _ => String::new(),
+        };
+        identity::check(&reads, &require.any_of, context, findings);
+        unvouched(&reads, &require.any_of, context, &whose, findings);
         if let Some(block) = require_block {
-            build_facts(&BuildPlaces { require: block, reads: &reads }, require, context, findings);
+            build_facts(&BuildPlaces { require: block, reads: &reads }, require, context, &whose, findings);
         }
     }
 
@@ -133,6 +148,7 @@ fn read(
         launch: launch?,
         reads: BuildReads {
             names_a_branch: reads.iter().any(|read| read.what.names_a_branch),
+            identity: Vec::new(),
             facts: reads.into_iter().flat_map(|read| read.what.facts).collect(),
         },
         wait_for_build: wait_for_build?,
@@ -161,7 +177,13 @@ const TAKE_BUILDS: &str = "let Buildkite's webhooks in: add `ingress.builds` and
                            webhookSecretEnv: … }`";
 
 /// A fact that no permitted signer can ever prove makes a clause that never holds.
-fn unvouched(reads: &[Reads], any_of: &[SignerId], context: &Context, findings: &mut Findings) {
+fn unvouched(
+    reads: &[Reads],
+    any_of: &[SignerId],
+    context: &Context,
+    whose: &dyn Fn(&At) -> String,
+    findings: &mut Findings,
+) {
     let kinds: Option<Vec<&SignerKind>> =
         any_of.iter().map(|id| context.signers.get(id.as_str()).map(|signer| &signer.kind)).collect();
     let Some(kinds) = kinds else { return };
@@ -174,7 +196,8 @@ fn unvouched(reads: &[Reads], any_of: &[SignerId], context: &Context, findings: 
                 continue;
             }
             let name = fact.as_str();
-            let message = format!("no signer in `anyOf` can prove build.{name}, so this never holds");
+            let whose = whose(&read.at);
+            let message = format!("no signer in `anyOf` can prove build.{name}, so this never holds{whose}");
             let ways = if by_buildkite { format!("{TAKE_BUILDS}; or ") } else { String::new() };
             findings.error("unvouched-fact", &read.at, message).fix(format!(
                 "{ways}permit a `publicKey` signer too, which vouches for all it says; in parameters the build's own \
@@ -192,7 +215,13 @@ struct BuildPlaces<'a> {
 
 /// What needs Buildkite's own word must have a way to get it, and a trigger for builds of forks must say
 /// which pull requests it takes.
-fn build_facts(places: &BuildPlaces, require: &Requirements, context: &Context, findings: &mut Findings) {
+fn build_facts(
+    places: &BuildPlaces,
+    require: &Requirements,
+    context: &Context,
+    whose: &dyn Fn(&At) -> String,
+    findings: &mut Findings,
+) {
     let of_forks = require
         .any_of
         .iter()
@@ -211,6 +240,7 @@ fn build_facts(places: &BuildPlaces, require: &Requirements, context: &Context, 
         return;
     }
     let mut missing = |at: &At, message: String| {
+        let message = format!("{message}{}", whose(at));
         findings.error("no-build-facts", at, message).fix(TAKE_BUILDS);
     };
     if require.pull_request != PullRequestRule::Any

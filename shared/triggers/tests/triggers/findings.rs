@@ -44,7 +44,7 @@ const BROKEN: &[Case] = &[
         "    subscription: projects/acme-ml/subscriptions/launchgate-events\n",
         "",
     ),
-    ("ingress-route-later", "  sweep: { auth: none }", "  runs: { auth: none }"),
+    ("ingress-route-later", "  sweep: { auth: none }", "  deadletters: { auth: none }"),
     ("ingress-replay-attribute", "    auth: oidc", "    auth: oidc\n    replayAttribute: true"),
     ("ledger-leaves-folder", "./data/launchgate.db", "data/../../launchgate.db"),
     ("ledger-absolute", "./data/launchgate.db", "/var/launchgate.db"),
@@ -128,6 +128,47 @@ const BROKEN: &[Case] = &[
     ("trigger-rate", "mode: enforce", "maxLaunchesPerHour: 20"),
     ("trigger-wait-for", "mode: enforce", "waitFor: { build: soon, turn: 24h, biuld: 1h }"),
     ("trigger-on-ambiguous", "mode: enforce", "onAmbiguous: relaunch"),
+    ("vertex-impersonate", "callTimeout: 20s", "impersonate: launcher"),
+    (
+        "trigger-vertex-place",
+        "mode: enforce",
+        "vertex: { project: Acme, location: europe, pipelineRoot: /tmp }",
+    ),
+    ("trigger-vertex-impersonate", "mode: enforce", "vertex: { impersonate: someone@example.com }"),
+    ("trigger-vertex-key", "mode: enforce", "vertex: { callTimeout: 5s }"),
+    (
+        "trigger-vertex-expression",
+        "mode: enforce",
+        "vertex: { project: \"${build.branch}\", impersonate: \"${artifact.annotations.account}\" }",
+    ),
+    ("trigger-vertex-type", "mode: enforce", "vertex: acme-research"),
+    ("defaults-type", "triggers:\n", "defaults: [enforce]\ntriggers:\n"),
+    ("defaults-unknown-key", "triggers:\n", "defaults: { requires: {} }\ntriggers:\n"),
+    ("defaults-match", "triggers:\n", "defaults: { match: { branch: main }, name: x }\ntriggers:\n"),
+    ("defaults-template", "triggers:\n", "defaults: { template: pipelines/retrain.yaml }\ntriggers:\n"),
+    ("defaults-require-type", "triggers:\n", "defaults: { require: 7, labels: fraud }\ntriggers:\n"),
+    (
+        "defaults-service-account",
+        "triggers:\n",
+        "defaults: { serviceAccount: \"${build.branch}\" }\ntriggers:\n",
+    ),
+    (
+        "defaults-fact",
+        "triggers:\n",
+        "  - { id: buildkite, buildkiteOidc: { organization: acme, forkBuilds: disabled } }\n\
+         defaults: { require: { repository: https://github.com/acme/other } }\ntriggers:\n  \
+         - { name: other, match: { pipeline: other }, require: { signers: { anyOf: buildkite } }, \
+         launch: { customJob: { jobSpec: { workerPoolSpecs: [{ replicaCount: '1' }] } } } }\n",
+    ),
+    ("identity-of-keys", "commit: ${claimed.build.commit}", "commit: ${identity.job_id}"),
+    ("identity-of-keys-in-when", "when: artifact.annotations.dataset != \"\"", "when: has(identity.sub)"),
+    (
+        "identity-misspelt",
+        "    publicKey: keys/second.pem\ntriggers:\n",
+        "    buildkiteOidc: { organization: acme, forkBuilds: disabled }\ntriggers:\n  \
+         - { name: other, match: { pipeline: other }, require: { signers: { anyOf: second-key } }, \
+         launch: { customJob: { displayName: \"${identity.build_numbr}\", jobSpec: { workerPoolSpecs: [{ replicaCount: '1' }] } } } }\n",
+    ),
     ("trigger-unknown-key", "mode: enforce", "modus: enforce"),
     ("match-pipeline-missing", "      pipeline: fraud-train\n", ""),
     ("match-number", "branch: main", "branch: 2024"),
@@ -189,7 +230,19 @@ const BROKEN: &[Case] = &[
     ("launch-snake-field", "serviceAccount: vertex", "service_account: vertex"),
     ("launch-no-template", "        template: pipelines/retrain.yaml\n", ""),
     ("launch-template-file", "pipelines/retrain.yaml", "pipelines/retrian.yaml"),
-    ("launch-template-remote", "pipelines/retrain.yaml", "gs://acme/retrain.yaml"),
+    ("launch-template-unpinned", "pipelines/retrain.yaml", "gs://acme/retrain.yaml"),
+    ("launch-template-address", "pipelines/retrain.yaml", "https://example.com/retrain.yaml"),
+    ("launch-template-generation", "pipelines/retrain.yaml", "gs://acme/retrain.yaml#17"),
+    (
+        "launch-template-tag",
+        "pipelines/retrain.yaml",
+        "https://us-central1-kfp.pkg.dev/acme-ml/pipelines/retrain/latest",
+    ),
+    (
+        "launch-template-unavailable",
+        "pipelines/retrain.yaml",
+        "gs://acme/retrain.yaml\n        templateSha256: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    ),
     ("launch-template-expression", "pipelines/retrain.yaml", "pipelines/${build.branch}.yaml"),
     ("launch-template-not-a-pipeline", "pipelines/retrain.yaml", "notes.txt"),
     (

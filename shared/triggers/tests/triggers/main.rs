@@ -4,10 +4,17 @@
 mod an_event;
 mod build_facts;
 mod decisions;
+mod defaults;
+mod every_field;
 mod findings;
+mod identity;
+mod kfp;
 mod launches;
 mod lints;
 mod mutations;
+mod places;
+mod remote_templates;
 mod sound_files;
 mod the_file;
+mod typed_parameters;
 mod vectors;

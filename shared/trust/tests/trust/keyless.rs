@@ -526,6 +526,26 @@ fn a_key_kept_with_the_event_verifies_it_after_the_key_was_rotated_away() {
 }
 
 #[test]
+fn what_a_token_says_is_kept_and_one_kept_without_it_is_still_a_signer() {
+    let said = with(with(claims(), "step_key", json!("build")), "agent_tag:queue", json!("gpu"));
+    let event = judge(&with(said.clone(), "cluster_name", json!(null))).unwrap();
+    let permitted = [SignerId::new("buildkite")];
+    assert_eq!(json!(event.identity(&permitted).unwrap()), said, "all but what is null");
+    assert!(event.identity(&[SignerId::new("key")]).is_none());
+
+    let mut kept = serde_json::to_value(event.signatures()).unwrap();
+    kept[0]["token"].as_object_mut().unwrap().remove("claims").unwrap();
+    let kept: Vec<launchgate_trust::VerifiedSignature> = serde_json::from_value(kept).unwrap();
+    let key = a_key();
+    let both = signers([a_signer("key", &key), signer("buildkite", oidc())]);
+    let copy =
+        ask(key.envelope(PAYLOAD_TYPE, &payload()).unwrap(), &both, published(), BuildkiteKeys::Missing);
+    let joined = copy.unwrap().joined(&kept, &both);
+    assert_eq!(joined.signatures().len(), 2);
+    assert!(joined.identity(&permitted).unwrap().is_empty());
+}
+
+#[test]
 fn an_earlier_token_is_joined_only_while_todays_pins_let_it_through() {
     let key = a_key();
     let earlier = judge(&claims()).unwrap().signatures().to_vec();

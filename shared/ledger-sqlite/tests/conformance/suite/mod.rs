@@ -7,6 +7,7 @@ pub(crate) mod claims;
 pub(crate) mod commands;
 pub(crate) mod listing;
 pub(crate) mod redecision;
+pub(crate) mod runs;
 
 use launchgate_engine::{Claim, Claimed, ports::Ledger};
 use launchgate_triggers::LaunchId;
@@ -59,6 +60,9 @@ macro_rules! conformance {
                 signers_are_added_once, the_old_holder_cannot_write_into_the_new_decision,
                 asking_again_writes_nothing, an_unanswered_call_outlives_a_replacement,
                 an_unknown_event_is_an_error;
+            runs: a_run_is_followed_from_its_launch_to_its_end, an_end_stays_whatever_is_seen_later,
+                a_run_is_due_when_it_was_said_and_taken_once, a_lease_that_ran_out_makes_a_run_due_again,
+                what_is_followed_survives_a_restart;
             commands: commands_are_open_until_done, the_same_command_again_is_one_while_open,
                 the_first_result_stays;
             listing: newest_first_with_rejections_and_without_duplicates, pages_stay_put_while_rows_come_in,
