@@ -8,6 +8,7 @@ use launchgate_suite::{
     Binary, Finished, Folder, PATIENCE, Service, a_key, a_pipeline_job, a_push, a_vertex, an_event, client,
     eventually, run,
 };
+use launchgate_trust::SigningKey;
 use serde_json::{Value, json};
 
 const AUDIENCE: &str = "launchgate-prod";

@@ -54,11 +54,19 @@ async fn by_topic(stage: &Stage, told: &mut Told<'_>) -> Result<(), Failure> {
         &format!("HTTP {delivered}"),
         delivered == 204,
     ))?;
-    let waited = stage.wait(&job, &event).await?;
+    let waited = stage.wait(&job, &event, &[]).await?;
     told.step(
         Step::of(&waited, "the step waits, and goes on when a run was started").ends_with(0).says("launched"),
     )?;
-    told.step(stage.runs(1))
+    told.step(stage.runs(1))?;
+    let hinted = stage.run_ends().await?;
+    told.step(Step::aside(
+        "the run ends; Cloud Logging says that it changed",
+        &format!("HTTP {hinted}"),
+        hinted == 204,
+    ))?;
+    let waited = stage.wait(&job, &event, &["--for", "completion"]).await?;
+    told.step(Step::of(&waited, "a later step waits for the run's end").ends_with(0).says("succeeded"))
 }
 
 async fn when_the_build_has_passed(stage: &Stage, told: &mut Told<'_>) -> Result<(), Failure> {
@@ -73,7 +81,7 @@ async fn when_the_build_has_passed(stage: &Stage, told: &mut Told<'_>) -> Result
     ))?;
     let running = stage.webhook(&job, false, None).await?;
     told.step(Step::aside("Buildkite's webhook: build.running", &format!("HTTP {running}"), running == 204))?;
-    let waited = stage.wait(&job, &event).await?;
+    let waited = stage.wait(&job, &event, &[]).await?;
     told.step(
         Step::of(&waited, "a step of the build cannot wait for the build's end")
             .ends_with(6)

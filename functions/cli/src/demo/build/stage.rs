@@ -14,9 +14,9 @@ use anyhow::Context as _;
 use launchgate_engine::{DecisionRecord, ports::Ledger};
 use launchgate_outcome::Outcome;
 use launchgate_service::{Environment, GateService, TriggersFile, open_ledger};
-use launchgate_standin::{BuildkiteStandin, BuildkiteWebhook, VertexOptions, VertexStandin};
+use launchgate_standin::{BuildkiteStandin, BuildkiteWebhook, JobState, VertexOptions, VertexStandin};
 use launchgate_statement::{EventId, Timestamp};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
@@ -117,11 +117,11 @@ impl Stage {
     }
 
     /// The step that waits.
-    pub(super) async fn wait(&self, job: &Value, event: &EventId) -> Result<Ran, Failure> {
+    pub(super) async fn wait(&self, job: &Value, event: &EventId, more: &[&str]) -> Result<Ran, Failure> {
         let gate = format!("http://{}", self.address);
         let arguments =
             ["wait", event.as_str(), "--gate-url", &gate, "--audience", "launchgate-demo", "--timeout", "1m"];
-        self.launchgate(job, &arguments).await
+        self.launchgate(job, &[&arguments, more].concat()).await
     }
 
     fn path_of(&self, name: &str) -> PathBuf {
@@ -164,6 +164,30 @@ impl Stage {
         let signature = BuildkiteWebhook::signature(WEBHOOK_SECRET, &body, now.seconds());
         let url = format!("http://{}/pubsub/builds", self.address);
         Ok(Delivery::of_webhook(&url, &body, &signature, now).send().await?.status)
+    }
+
+    /// Lets the last run succeed and delivers what Cloud Logging writes of it; the answer's status.
+    pub(super) async fn run_ends(&self) -> Result<u16, Failure> {
+        let jobs = self.vertex.jobs();
+        let name = jobs.last().and_then(|job| job["name"].as_str()).context("there is no run")?;
+        self.vertex.set_state(name, JobState::Succeeded).map_err(anyhow::Error::msg)?;
+        let entry = json!({
+            "logName": "projects/acme-ml/logs/aiplatform.googleapis.com%2Fpipeline_job_events",
+            "jsonPayload": {
+                "@type": "type.googleapis.com/google.cloud.aiplatform.logging.PipelineJobLogEntry",
+                "state": "PIPELINE_STATE_SUCCEEDED",
+            },
+            "resource": {
+                "type": "aiplatform.googleapis.com/PipelineJob",
+                "labels": {
+                    "location": "us-central1", "resource_container": "acme-ml",
+                    "pipeline_job_id": name.rsplit('/').next(),
+                },
+            },
+        });
+        let url = format!("http://{}/pubsub/runs", self.address);
+        let entry = entry.to_string();
+        Ok(Delivery::to(&url, entry.as_bytes(), clock::now(), None).send().await?.status)
     }
 
     /// The meta-data of the build of `job`.
