@@ -134,7 +134,8 @@ mod tests {
 
     use super::*;
 
-    fn told(mut answer: Value, decision: Value) -> ToldEvent {
+    fn told(answer: &Value, decision: &Value) -> ToldEvent {
+        let mut answer = answer.clone();
         let mut one = json!({"trigger": "retrain", "subject": "model", "outcome": answer["outcome"]});
         one.as_object_mut().unwrap().extend(decision.as_object().unwrap().clone());
         answer["decisions"] = json!([one]);
@@ -158,13 +159,13 @@ mod tests {
             ("launch_unknown", Next::Wait(6)),
             ("levitated", Next::Unknown),
         ] {
-            assert_eq!(told(json!({"outcome": outcome}), json!({})).next(Until::Launch), next, "{outcome}");
+            assert_eq!(told(&json!({"outcome": outcome}), &json!({})).next(Until::Launch), next, "{outcome}");
         }
     }
 
     #[test]
     fn a_step_does_not_wait_for_a_gate_that_waits_for_the_steps_own_build() {
-        let waiting = |reason: &str| told(json!({"outcome": "waiting_build"}), json!({"reason": reason}));
+        let waiting = |reason: &str| told(&json!({"outcome": "waiting_build"}), &json!({"reason": reason}));
 
         assert_eq!(waiting("build_not_finished").next(Until::Launch), Next::OwnBuild);
         assert_eq!(waiting("build_facts_awaited").next(Until::Launch), Next::Wait(6));
@@ -181,12 +182,12 @@ mod tests {
             (Some("cancelled"), Next::Over(4)),
             (Some("vanished"), Next::Over(4)),
         ] {
-            let mut told = told(launched.clone(), run(end));
+            let mut told = told(&launched, &run(end));
             assert_eq!(told.next(Until::Completion), next, "{end:?}");
-            told.decisions.extend(self::told(launched.clone(), run(None)).decisions);
+            told.decisions.extend(self::told(&launched, &run(None)).decisions);
             assert_eq!(told.next(Until::Completion), Next::Wait(6), "{end:?} and another that goes on");
             assert_eq!(told.next(Until::Launch), Next::Over(0));
         }
-        assert_eq!(told(json!({"outcome": "no_match"}), json!({})).next(Until::Completion), Next::Over(5));
+        assert_eq!(told(&json!({"outcome": "no_match"}), &json!({})).next(Until::Completion), Next::Over(5));
     }
 }

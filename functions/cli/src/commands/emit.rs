@@ -155,7 +155,7 @@ impl Emit {
                     Some(Place::Topic { topic, attributes, environment: &environment })
                 }
                 (None, Some(Via::MetaData)) => {
-                    let meta_data = MetaData::new(&environment)?;
+                    let meta_data = Box::new(MetaData::new(&environment)?);
                     Some(Place::MetaData { key: event_in_meta_data::key(&job), meta_data, output })
                 }
                 (None, None) => None,
@@ -206,7 +206,7 @@ enum Place<'e> {
     /// Pub/Sub.
     Topic { topic: String, attributes: BTreeMap<String, String>, environment: &'e Environment },
     /// The build's own meta-data.
-    MetaData { key: String, meta_data: MetaData, output: &'e Output },
+    MetaData { key: String, meta_data: Box<MetaData>, output: &'e Output },
 }
 
 impl Place<'_> {

@@ -64,7 +64,7 @@ impl Stage {
         };
         write("launchgate.yaml", include_bytes!("launchgate.yaml"))?;
         write("pipeline.yaml", include_bytes!("../pipeline.yaml"))?;
-        write("model.bin", &[7; 64 * 1024])?;
+        write("model.bin", &vec![7; 64 * 1024])?;
         let bin = folder.path().join("bin");
         fs::create_dir(&bin).context("making the folder bin")?;
         let path = std::env::var("PATH").unwrap_or_default();
