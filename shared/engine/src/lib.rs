@@ -6,6 +6,7 @@
 //! Does not: know HTTP, Google, SQL or the wall clock; those are the ports in `ports`.
 
 mod again;
+mod asked;
 mod attempt;
 mod build_records;
 mod buildkite_keys;

@@ -30,6 +30,11 @@ struct WebhookLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct QuestionLabels {
+    status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RunLabels {
     answer: &'static str,
 }
@@ -45,6 +50,7 @@ pub(crate) struct Metrics {
     receipts: Family<ReceiptLabels, Counter>,
     decisions: Family<DecisionLabels, Counter>,
     webhooks: Family<WebhookLabels, Counter>,
+    questions: Family<QuestionLabels, Counter>,
     run_entries: Family<RunLabels, Counter>,
     seconds: Histogram,
     pub(crate) in_flight: Gauge,
@@ -68,6 +74,12 @@ impl Metrics {
             "webhooks",
             "Buildkite's webhooks: kept, repeated, older, unused, or why refused",
             webhooks.clone(),
+        );
+        let questions = Family::default();
+        registry.register(
+            "questions",
+            "Questions of jobs about their events, by HTTP status",
+            questions.clone(),
         );
         let run_entries = Family::default();
         registry.register(
@@ -102,6 +114,7 @@ impl Metrics {
             receipts,
             decisions,
             webhooks,
+            questions,
             run_entries,
             seconds,
             in_flight,
@@ -144,6 +157,11 @@ impl Metrics {
     pub(crate) fn receipt(&self, outcome: Outcome, reason: Option<Reason>) {
         let labels = ReceiptLabels { outcome: outcome.as_str(), reason: reason.map_or("", Reason::as_str) };
         self.receipts.get_or_create(&labels).inc();
+    }
+
+    /// A job asked; the answer's HTTP status is one of a handful.
+    pub(crate) fn asked(&self, status: u16) {
+        self.questions.get_or_create(&QuestionLabels { status }).inc();
     }
 
     pub(crate) fn shed(&self) {

@@ -26,6 +26,7 @@ use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 use crate::{
+    asked,
     clock::now,
     health::Health,
     metrics::Metrics,
@@ -64,13 +65,16 @@ pub(crate) struct Shared {
     pub(crate) runs: Option<Doorkeeper>,
     pub(crate) sweep: Option<Doorkeeper>,
     slots: Semaphore,
+    /// Of their own: whoever floods the gate with questions takes nothing from deliveries.
+    pub(crate) questions: Semaphore,
 }
 
 impl Shared {
     pub(crate) fn new(gate: Gate, health: Health, doors: Doors) -> Self {
         let Doors { events, builds, runs, sweep } = doors;
         let metrics = Metrics::new(&gate.config().signer_dates());
-        Self { gate, metrics, health, events, builds, runs, sweep, slots: Semaphore::new(IN_FLIGHT) }
+        let (slots, questions) = (Semaphore::new(IN_FLIGHT), Semaphore::new(asked::AT_ONCE));
+        Self { gate, metrics, health, events, builds, runs, sweep, slots, questions }
     }
 }
 
@@ -122,6 +126,9 @@ pub(crate) fn gate_routes(shared: Arc<Shared>) -> Router {
     }
     if shared.sweep.is_some() {
         router = router.route("/internal/sweep", post(sweep));
+    }
+    if shared.gate.answers_jobs() {
+        router = router.route("/v1/events/{event}", get(asked::asked));
     }
     router
         .route("/healthz", get(|| async { "ok\n" }))

@@ -4,7 +4,7 @@
 //! build other than its own. Does not: fetch keys; read clocks; say anything about isolation of the job.
 
 use launchgate_outcome::{Reason, Refusal};
-use launchgate_statement::{Build, EventDigest, Statement, Timestamp, is_commit_id};
+use launchgate_statement::{Build, EventDigest, EventId, Statement, Timestamp, is_commit_id};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -100,6 +100,12 @@ impl BuildkiteOidc {
         format!("{audience}/event/{}", digest.0)
     }
 
+    /// The audience of a token by which a job asks what became of this event. It signs nothing: an event needs
+    /// `event_audience`, and neither is ever taken for the other.
+    pub fn wait_audience(audience: &str, event: &EventId) -> String {
+        format!("{audience}/wait/{event}")
+    }
+
     /// Whether a token that says this is about this event and was published in its time.
     pub(crate) fn accepts(
         &self,
@@ -117,10 +123,7 @@ impl BuildkiteOidc {
         claims: &Map<String, Value>,
         digest: EventDigest,
     ) -> Result<(), Refusal> {
-        if claims.get("iss").and_then(Value::as_str) != Some(ISSUER) {
-            let message = format!("expected `iss` {ISSUER}, found {}", shown(claims, "iss"));
-            return Err(Refusal::new(Reason::BuildkiteTokenIssuer, message));
-        }
+        check_issuer(claims)?;
         // One text, equal: a list, even of one, is not what Buildkite writes, and of two would make the
         // token good elsewhere too.
         let audience = claims.get("aud").and_then(Value::as_str);
@@ -144,14 +147,7 @@ impl BuildkiteOidc {
         published: Timestamp,
     ) -> Result<TokenProof, Mismatch> {
         let claims = Claims(&token.claims);
-        let identity = TokenIdentity {
-            organization_slug: claims.owned("organization_slug")?,
-            organization_id: claims.owned("organization_id")?,
-            pipeline_id: claims.owned("pipeline_id")?,
-            build_id: claims.owned("build_id")?,
-            cluster_id: claims.owned("cluster_id")?,
-            queue_key: claims.owned("queue_key")?,
-        };
+        let identity = identity(&token.claims)?;
         let build = claims.agreeing_with(statement)?;
         claims.ids_agree_with(statement)?;
         self.check_pins(&identity)?;
@@ -183,10 +179,32 @@ impl BuildkiteOidc {
     }
 }
 
+/// Who a token is of.
+pub(crate) fn identity(claims: &Map<String, Value>) -> Result<TokenIdentity, Mismatch> {
+    let claims = Claims(claims);
+    Ok(TokenIdentity {
+        organization_slug: claims.owned("organization_slug")?,
+        organization_id: claims.owned("organization_id")?,
+        pipeline_id: claims.owned("pipeline_id")?,
+        build_id: claims.owned("build_id")?,
+        cluster_id: claims.owned("cluster_id")?,
+        queue_key: claims.owned("queue_key")?,
+    })
+}
+
+/// Whether Buildkite says that it issued the token.
+pub(crate) fn check_issuer(claims: &Map<String, Value>) -> Result<(), Refusal> {
+    if claims.get("iss").and_then(Value::as_str) == Some(ISSUER) {
+        return Ok(());
+    }
+    let message = format!("expected `iss` {ISSUER}, found {}", shown(claims, "iss"));
+    Err(Refusal::new(Reason::BuildkiteTokenIssuer, message))
+}
+
 /// The rules of time: `iat < exp ≤ iat + 7200`, `max(iat, nbf) − 60 ≤ published ≤ exp + 60`,
 /// `published − iat ≤ 900`, all claims whole seconds. `published` is Google's clock, the only one in the
 /// exchange that neither job nor relay can set. Source: DESIGN §3, "Token time".
-fn times(claims: &Map<String, Value>, published: Timestamp) -> Result<i64, Refusal> {
+pub(crate) fn times(claims: &Map<String, Value>, published: Timestamp) -> Result<i64, Refusal> {
     let refuse = |reason, message: String| Err(Refusal::new(reason, message));
     let seconds = |name: &str| {
         claims.get(name).and_then(Value::as_i64).ok_or_else(|| {
@@ -334,6 +352,6 @@ fn is_digest(hex: &str) -> bool {
 }
 
 /// A claim for a message; its text is bounded because a stranger may have written it.
-fn shown(claims: &Map<String, Value>, name: &str) -> String {
+pub(crate) fn shown(claims: &Map<String, Value>, name: &str) -> String {
     claims.get(name).map_or_else(|| "nothing".to_owned(), |value| bounded(&value.to_string()))
 }

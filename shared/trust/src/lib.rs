@@ -4,6 +4,7 @@
 //! its bytes and may say what it says; times are parameters, so every answer can be given again later.
 //! Does not: read clocks, files, environment or network; decide what a build may start.
 
+mod asking_job;
 mod build_facts;
 mod buildkite_oidc;
 mod buildkite_token;
@@ -29,6 +30,7 @@ mod verify;
 mod vouched;
 mod webhook_hmac;
 
+pub use asking_job::{AskingJob, verify_asking_job};
 pub use build_facts::{BUILD_FACTS, BuildFacts, FactsOrigin, PullRequest, WebhookTells};
 pub use buildkite_oidc::{BuildkiteOidc, ForkBuilds, TokenIdentity, TokenProof};
 pub use buildkite_token::unverified_token_claims;

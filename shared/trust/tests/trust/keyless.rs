@@ -17,7 +17,7 @@ use crate::{a_key, a_signer, a_statement, at, published, signed_by, signers, vec
 const AUDIENCE: &str = "launchgate-prod";
 const KID: &str = "bk";
 
-fn oidc() -> BuildkiteOidc {
+pub(crate) fn oidc() -> BuildkiteOidc {
     BuildkiteOidc {
         audience: AUDIENCE.to_owned(),
         organization: "acme".to_owned(),
@@ -29,7 +29,7 @@ fn oidc() -> BuildkiteOidc {
     }
 }
 
-fn signer(id: &str, oidc: BuildkiteOidc) -> Signer {
+pub(crate) fn signer(id: &str, oidc: BuildkiteOidc) -> Signer {
     Signer {
         id: SignerId::new(id),
         kind: SignerKind::BuildkiteOidc(oidc),
@@ -41,11 +41,11 @@ fn signer(id: &str, oidc: BuildkiteOidc) -> Signer {
     }
 }
 
-fn keyless() -> Signers {
+pub(crate) fn keyless() -> Signers {
     signers([signer("buildkite", oidc())])
 }
 
-fn key_set() -> Jwks {
+pub(crate) fn key_set() -> Jwks {
     Jwks::parse(json!({"keys": [jwk("rsa", KID)]}).to_string().as_bytes()).unwrap()
 }
 
@@ -79,12 +79,12 @@ pub(crate) fn claims() -> Value {
     })
 }
 
-fn with(mut claims: Value, name: &str, value: Value) -> Value {
+pub(crate) fn with(mut claims: Value, name: &str, value: Value) -> Value {
     claims[name] = value;
     claims
 }
 
-fn without(mut claims: Value, name: &str) -> Value {
+pub(crate) fn without(mut claims: Value, name: &str) -> Value {
     claims.as_object_mut().unwrap().remove(name);
     claims
 }
@@ -475,6 +475,7 @@ fn the_audience_is_one_text_that_names_this_event_of_this_service() {
         json!(own.replace("launchgate-prod", "launchgate-test")),
         json!(own.replace("launchgate-prod", "launchgate")),
         json!(own.to_uppercase()),
+        json!(BuildkiteOidc::wait_audience(AUDIENCE, &an_envelope().event_digest().id())),
         json!(null),
         json!(7),
     ] {
