@@ -23,3 +23,4 @@ mod relay;
 mod rotation;
 mod shutdown;
 mod sigstore;
+mod turns;
