@@ -27,4 +27,5 @@ mod runs;
 mod shutdown;
 mod sigstore;
 mod templates;
+mod turns;
 mod wait;
