@@ -1,7 +1,7 @@
 //! What lint can say: the stable codes, each with its severity, its meaning and how to mend the file.
 //!
 //! Promises: whoever adds a code adds its row here, its section in `docs/lint.md` and an example that shows it
-//! (`tests/lint_page.rs` holds the three against each other and against the source).
+//! (`tests/lint` holds the three against each other and against the source).
 //! Does not: phrase a single finding, whose message names what was expected and found.
 
 use std::fmt;
