@@ -101,7 +101,11 @@ codes! {
     NoSignerInForce = "no-signer-in-force" is Warning: "Every signer that the trigger permits is over or revoked: it matches builds and denies each of them.", mend "Permit a signer that is in force.";
     UnreachableTrigger = "unreachable-trigger" is Warning: "The trigger can never launch: nothing can satisfy its clauses.", mend "Correct the clause that is named, or take the trigger out.";
     SameMatch = "same-match" is Warning: "Two triggers match the same builds: both will launch.", mend "Narrow one of them, or keep both on purpose.";
-    SourcesOpen = "sources-open" is Warning: "The trigger asks for a branch and not for how the build was started: builds started by hand or by the API count as well, by whoever may start one.", mend "Add `sources: [webhook]` to `require`.";
+    ShadowedTrigger = "shadowed-trigger" is Warning: "Whatever one trigger matches another matches too, and both launch the same job: it will run twice.", mend "Take one of them out, or keep the narrow one's builds out of the wide one with `!`.";
+    SourcesOpen = "sources-open" is Warning: "The trigger takes builds of a branch like `main` or `release/1.0` and does not ask how they were started: builds started by hand or by the API count as well, by whoever may start one.", mend "Add `sources: [webhook]` to `require`.";
+    LongMaxAge = "long-max-age" is Warning: "`maxAge` is more than 30 days: whoever finds an old event can have it launch.", mend "Write a `maxAge` that a late delivery needs; an operator can replay older events.";
+    OverwritableArtifact = "overwritable-artifact" is Warning: "The trigger takes objects in Cloud Storage without their generation: between build and run an object can be overwritten.", mend "End the pattern with `#*`, so that only events which name the object's generation match.";
+    UnusedSigner = "unused-signer" is Warning: "No trigger permits the signer: a key that is kept for no use.", mend "Name it in a trigger's `anyOf`, or take it out.";
 
     // -- expressions --------------------------------------------------------------------------
     BadExpression = "bad-expression" is Error: "An expression that cannot be read, names what does not exist, or could run long.", mend "Correct the place that is shown.";
@@ -124,7 +128,7 @@ codes! {
     ParameterType = "parameter-type" is Error: "A parameter of another type than the pipeline declares. Nothing is converted.", mend "Write the type that is named.";
     ImageNotPinned = "image-not-pinned" is Error: "`imageUri: ${artifact.uri}` runs whatever `match.artifact` lets through, and that is not held to a repository.", mend "Write `artifact: REGION-docker.pkg.dev/PROJECT/REPOSITORY/IMAGE@*` in `match`.";
     ImageExpression = "image-expression" is Error: "An event would choose the image in a way that is not safe.", mend "Write `${artifact.uri}`, or a literal `REGISTRY/REPOSITORY@${artifact.digest}`.";
-    DefaultServiceAccount = "default-service-account" is Warning: "The job runs as the project's default service account, which may do far more than it needs.", mend "Name a service account made for this job.";
+    DefaultServiceAccount = "default-service-account" is Warning: "The job runs as a default service account (none is named, or one of Google's own), which may do far more than it needs.", mend "Name a service account made for this job.";
     ImageByTag = "image-by-tag" is Warning: "An image is named by tag: what runs can change without a review.", mend "Name it by digest: `…@sha256:…`.";
 }
 

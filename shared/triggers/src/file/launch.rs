@@ -180,7 +180,7 @@ impl Job<'_, '_> {
             }
             self.sound = false;
         }
-        self.remarks();
+        self.remarks(pipeline.as_ref());
         let vertex = self.around.vertex?;
         let dynamic =
             [&self.parameters, &self.artifacts].into_iter().flatten().any(|given| !given.value.is_literal());
