@@ -13,6 +13,8 @@ use cel::{
 use super::{
     ExpressionError,
     environment::{ENVIRONMENT, FUNCTIONS, MACROS},
+    types::Type,
+    version,
 };
 use crate::scope::{VARIABLES, members_of};
 
@@ -46,6 +48,8 @@ pub(super) struct Read {
 pub(super) struct Guarded {
     pub(super) reads: Vec<Read>,
     pub(super) is_path: bool,
+    /// The type of the value, when it is certain.
+    pub(super) certain_type: Option<Type>,
 }
 
 /// Checks every name and bound.
@@ -55,10 +59,12 @@ pub(super) fn check(source: &str, program: &Program) -> Result<Guarded, Expressi
     let root = program.expression();
     walk.expression(root, 0, 0)?;
     let is_path = walk.path(root).is_some_and(|path| !path.tested) && walk.reads.len() == 1;
-    Ok(Guarded { reads: walk.reads, is_path })
+    let certain_type =
+        walk.type_of(root).map_err(|wrong| walk.fault(wrong.node, wrong.message, wrong.fix))?;
+    Ok(Guarded { reads: walk.reads, is_path, certain_type })
 }
 
-struct Walk<'a> {
+pub(super) struct Walk<'a> {
     source: &'a str,
     info: &'a SourceInfo,
     /// Variables of `all(x, …)` and the like around this point.
@@ -68,11 +74,18 @@ struct Walk<'a> {
 }
 
 /// `a.b["c"]`, from the variable to the last member.
-struct Path<'a> {
+pub(super) struct Path<'a> {
     root: &'a str,
     root_id: u64,
     members: Vec<(&'a str, u64)>,
-    tested: bool,
+    pub(super) tested: bool,
+}
+
+impl<'a> Path<'a> {
+    /// The variable and the members.
+    pub(super) fn names(&self) -> Vec<&'a str> {
+        std::iter::once(self.root).chain(self.members.iter().map(|(name, _)| *name)).collect()
+    }
 }
 
 impl<'a> Walk<'a> {
@@ -108,7 +121,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The path that `node` is, when its root is no variable of a macro around it.
-    fn path(&self, node: &'a IdedExpr) -> Option<Path<'a>> {
+    pub(super) fn path(&self, node: &'a IdedExpr) -> Option<Path<'a>> {
         let mut members = Vec::new();
         let mut tested = false;
         let mut node = node;
@@ -209,7 +222,13 @@ impl<'a> Walk<'a> {
         if name == "matches" {
             self.pattern(node, call)?;
         }
+        self.literal_version(name, call)?;
         target.into_iter().chain(&call.args).try_for_each(|part| self.expression(part, depth + 1, loops))
+    }
+
+    /// Whether a name is one of the namespaces of functions here.
+    pub(super) fn path_is_free(&self, name: &str) -> bool {
+        NAMESPACES.contains(&name) && !self.bound.iter().any(|bound| bound == name)
     }
 
     /// A pattern out of an event could be made to compile for very long; one in the file is checked here.
@@ -237,6 +256,19 @@ impl<'a> Walk<'a> {
                 Err(self.fault(node, "the pattern of `matches` cannot be read".to_owned(), "simplify it"))
             }
         }
+    }
+
+    /// A version or range that stands in the file is read now rather than when an event comes.
+    fn literal_version(&self, name: &str, call: &CallExpr) -> Result<(), ExpressionError> {
+        let Some(IdedExpr { expr: Expr::Literal(LiteralValue::String(text)), id }) = call.args.last() else {
+            return Ok(());
+        };
+        let wrong = match name {
+            "semverAtLeast" => version::version(text.inner()).err(),
+            "semverMatches" => version::ranges(text.inner()).err(),
+            _ => None,
+        };
+        wrong.map_or(Ok(()), |message| Err(ExpressionError { message, at: self.span(*id), fix: None }))
     }
 
     fn comprehension(
