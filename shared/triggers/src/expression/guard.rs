@@ -25,6 +25,11 @@ const MAX_DEPTH: usize = 32;
 /// multiplies the work or the size, so that a chain of them grows without bound.
 const MAX_GROWING: usize = 8;
 
+/// How many times larger than what an event holds (16 KiB of text, `scope`) replacing, joining and mapping may
+/// make a value, all of them together: 64 MiB, for an instant. Eight `replace` of one letter by sixteen, one after
+/// the other, would otherwise ask for more memory than there is.
+const MAX_FACTOR: usize = 4096;
+
 /// Functions whose result may be many times their argument, or whose time is more than its length.
 const GROWING: [&str; 8] = ["replace", "join", "format", "split", "flatten", "distinct", "sort", "reverse"];
 
@@ -54,8 +59,14 @@ pub(super) struct Guarded {
 
 /// Checks every name and bound.
 pub(super) fn check(source: &str, program: &Program) -> Result<Guarded, ExpressionError> {
-    let mut walk =
-        Walk { source, info: program.source_info(), bound: Vec::new(), reads: Vec::new(), growing: 0 };
+    let mut walk = Walk {
+        source,
+        info: program.source_info(),
+        bound: Vec::new(),
+        reads: Vec::new(),
+        growing: 0,
+        factor: 1,
+    };
     let root = program.expression();
     walk.expression(root, 0, 0)?;
     let is_path = walk.path(root).is_some_and(|path| !path.tested) && walk.reads.len() == 1;
@@ -71,6 +82,8 @@ pub(super) struct Walk<'a> {
     bound: Vec<String>,
     reads: Vec<Read>,
     growing: usize,
+    /// The product of what each growing call may multiply its value by.
+    factor: usize,
 }
 
 /// `a.b["c"]`, from the variable to the last member.
@@ -213,6 +226,7 @@ impl<'a> Walk<'a> {
         }
         if GROWING.contains(&name) {
             self.grow(node)?;
+            self.multiply(node, factor_of(name, &call.args))?;
             if loops > 0 {
                 let message =
                     format!("`{name}` inside `all`, `exists`, `map` or `filter` could run for very long");
@@ -284,6 +298,8 @@ impl<'a> Walk<'a> {
                 "`all`, `exists`, `map`, `filter` and `sortBy` may not stand inside one another".to_owned();
             return Err(self.fault(node, message, "compute the inner list in the build"));
         }
+        let copies = appended(&it.loop_step).map_or(1, |item| count(item, &it.iter_var));
+        self.multiply(node, copies)?;
         self.expression(&it.iter_range, depth + 1, loops)?;
         self.expression(&it.accu_init, depth + 1, loops)?;
         let outside = self.bound.len();
@@ -309,7 +325,16 @@ impl<'a> Walk<'a> {
         Err(self.fault(node, message, "split the expression, or compute the value in the build"))
     }
 
-    fn fault(&self, node: &IdedExpr, message: String, fix: &str) -> ExpressionError {
+    fn multiply(&mut self, node: &IdedExpr, factor: usize) -> Result<(), ExpressionError> {
+        self.factor = self.factor.saturating_mul(factor.max(1));
+        if self.factor <= MAX_FACTOR {
+            return Ok(());
+        }
+        let message = format!("the value may become more than {MAX_FACTOR} times what an event holds");
+        Err(self.fault(node, message, "replace by shorter texts, or compute the value in the build"))
+    }
+
+    pub(super) fn fault(&self, node: &IdedExpr, message: String, fix: &str) -> ExpressionError {
         ExpressionError { message, at: self.span(node.id), fix: Some(fix.to_owned()) }
     }
 
@@ -341,6 +366,55 @@ impl<'a> Walk<'a> {
             Some(found) => found..found + name.len(),
             None => self.span(id),
         }
+    }
+}
+
+/// How many times its text a call may make longer. A text that comes with the event counts as the longest.
+fn factor_of(name: &str, args: &[IdedExpr]) -> usize {
+    let bytes = |arg: Option<&IdedExpr>| match arg.map(|arg| &arg.expr) {
+        Some(Expr::Literal(LiteralValue::String(text))) => Some(text.inner().len()),
+        _ => None,
+    };
+    match name {
+        "replace" => match (bytes(args.first()), bytes(args.get(1))) {
+            // Nothing is replaced before each letter and at the end.
+            (Some(0), Some(new)) => new + 1,
+            (Some(old), Some(new)) => new.div_ceil(old),
+            (None, Some(new)) => new + 1,
+            (_, None) => MAX_FACTOR,
+        },
+        "join" if args.is_empty() => 1,
+        "join" => bytes(args.first()).map_or(MAX_FACTOR, |separator| separator + 1),
+        _ => 1,
+    }
+}
+
+/// What `map` and `filter` add to their list in each turn; `all` and `exists` add nothing.
+fn appended(step: &IdedExpr) -> Option<&IdedExpr> {
+    let Expr::Call(call) = &step.expr else { return None };
+    match call.func_name.as_str() {
+        operators::ADD => match &call.args.get(1)?.expr {
+            Expr::List(list) => list.elements.first(),
+            _ => None,
+        },
+        operators::CONDITIONAL => appended(call.args.get(1)?),
+        _ => None,
+    }
+}
+
+/// How often a name stands in an expression.
+fn count(node: &IdedExpr, name: &str) -> usize {
+    let sum = |nodes: &mut dyn Iterator<Item = &IdedExpr>| nodes.map(|node| count(node, name)).sum();
+    match &node.expr {
+        Expr::Ident(found) => usize::from(found == name),
+        Expr::Call(call) => sum(&mut call.target.iter().map(|it| &**it).chain(&call.args)),
+        Expr::Select(select) => count(&select.operand, name),
+        Expr::List(list) => sum(&mut list.elements.iter()),
+        Expr::Map(map) => sum(&mut map.entries.iter().flat_map(|entry| match &entry.expr {
+            EntryExpr::MapEntry(entry) => vec![&entry.key, &entry.value],
+            EntryExpr::StructField(_) => Vec::new(),
+        })),
+        _ => 0,
     }
 }
 
