@@ -3,10 +3,12 @@
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::Serialize;
 
+use crate::FindingCode;
+
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// Stable kebab-case code, such as `unknown-key`.
+    /// Stable kebab-case code, such as `unknown-key`; `FindingCode` says what it means.
     pub code: &'static str,
     /// Whether the file can be used.
     pub severity: Severity,
@@ -46,6 +48,11 @@ pub struct Place {
 
 impl Finding {
     pub(crate) fn new(code: &'static str, severity: Severity, message: impl Into<String>) -> Self {
+        debug_assert_eq!(
+            FindingCode::parse(code).map(FindingCode::severity),
+            Some(severity),
+            "`{code}` needs a row in finding_code.rs, and one severity"
+        );
         Self { code, severity, message: message.into(), place: None, fix: None }
     }
 

@@ -128,7 +128,34 @@ impl ArtifactPatterns {
     }
 }
 
+impl Match {
+    /// Whether whatever `other` matches is matched by this one too. Never says so wrongly, may miss it.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        let clause = |wide: &Clause| {
+            let narrow = other.clauses.iter().find(|clause| clause.fact == wide.fact);
+            narrow.is_some_and(|narrow| wide.patterns.covers(&narrow.patterns))
+        };
+        let artifact = match (&self.artifact, &other.artifact) {
+            (None, _) => true,
+            (Some(wide), Some(narrow)) => wide.list().covers(&narrow.list()),
+            (Some(_), None) => false,
+        };
+        let when = match (&self.when, &other.when) {
+            (None, _) => true,
+            (Some(wide), narrow) => narrow.as_ref().is_some_and(|narrow| wide.source == narrow.source),
+        };
+        when && artifact && self.clauses.iter().all(clause)
+    }
+}
+
 impl ArtifactPatterns {
+    /// For comparing with others. Patterns of the uri and of the name have wildcards of their own and so are
+    /// never taken for each other.
+    pub(crate) fn list(&self) -> PatternList {
+        let patterns = |list: &[ArtifactPattern]| list.iter().map(|it| it.pattern.clone()).collect();
+        PatternList::of(patterns(&self.positive), patterns(&self.negative))
+    }
+
     /// Whether whatever matches lies in a registry and repository that the file names literally.
     pub(crate) fn holds_a_repository(&self) -> bool {
         !self.positive.is_empty()

@@ -1,5 +1,6 @@
 //! One rule of the triggers file, compiled.
 
+use launchgate_statement::Sha256;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -79,6 +80,10 @@ pub struct Trigger {
     pub(crate) wait_for_build: u64,
     /// The `match` block as JSON, for telling two triggers that match the same.
     pub(crate) match_text: String,
+    /// The `launch` block as JSON, digested, for telling two triggers that launch the same.
+    pub(crate) launch_digest: Sha256,
+    /// `require.artifact` asks for a look at the artifact itself.
+    pub(crate) asks_for_artifact: bool,
     /// Warnings about it that `lint` shows.
     pub(crate) remarks: Vec<Finding>,
     /// Where its name stands.

@@ -1,5 +1,6 @@
 //! `triggers`: which build may start what.
 
+use launchgate_statement::Sha256;
 use launchgate_trust::{BUILD_FACTS, SignerId, SignerKind, facts_vouched_by};
 
 use super::{
@@ -117,6 +118,7 @@ fn read(
         files: context.files,
     };
     let mut remarks = Vec::new();
+    let launch_block = launch;
     let launch = launch.and_then(|it| launch::read(it, &around, &mut reads, &mut remarks, findings));
     if let Some(require) = &require {
         // A place in `defaults` does not say whose clause it is.
@@ -155,6 +157,12 @@ fn read(
         },
         wait_for_build: wait_for_build?,
         match_text: match_block.map(|it| it.value.to_json().to_string()).unwrap_or_default(),
+        launch_digest: Sha256::of(
+            launch_block.map(|it| it.value.to_json().to_string()).unwrap_or_default().as_bytes(),
+        ),
+        asks_for_artifact: require_block
+            .and_then(|it| it.value.get("artifact"))
+            .is_some_and(|word| matches!(&word.shape, Shape::Text(word) if word != "none")),
         place,
         remarks,
     })
