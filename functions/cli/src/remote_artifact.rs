@@ -1,6 +1,6 @@
 //! Artifacts that lie at Google: objects in buckets, images in registries.
 
-use launchgate_google::{ArtifactReader, CredentialSettings, Endpoints, GoogleError, ObjectAddress, Tags};
+use launchgate_google::{ArtifactReader, CredentialSettings, Endpoints, GoogleError, Tags, object_address};
 use launchgate_service::Environment;
 use launchgate_statement::Artifact;
 use serde_json::{Map, Value};
@@ -13,7 +13,7 @@ pub(crate) async fn object(
     environment: &Environment,
     output: &Output,
 ) -> Result<Found, Failure> {
-    let parsed = ObjectAddress::parse(address).map_err(|error| failed(&error))?;
+    let parsed = object_address(address).map_err(|error| failed(&error))?;
     let mut progress = Progress::of(address, 0, output);
     let mut tell = |read: u64, whole: u64| {
         progress.has_length(whole);

@@ -13,7 +13,7 @@ use crate::{
     UnreadableDelivery,
     judge::{Decided, judge},
     launch::{CALLS_AT_ONCE, Work},
-    ports::{BuildkiteKeySource, Failures, Ledger, LedgerError, Vertex},
+    ports::{ArtifactCheck, BuildkiteKeySource, Failures, Ledger, LedgerError, Vertex},
     rejections::Rejections,
 };
 
@@ -31,6 +31,8 @@ pub struct GateParts {
     pub vertex: Arc<dyn Vertex>,
     /// Where failures are told.
     pub failures: Arc<dyn Failures>,
+    /// What looks at artifacts where they lie.
+    pub artifacts: Arc<dyn ArtifactCheck>,
     /// What verifies keyless events.
     pub buildkite_keys: Arc<dyn BuildkiteKeySource>,
     /// What verifies Buildkite's webhooks; without it none is believed.
@@ -117,6 +119,10 @@ impl Gate {
 
     pub(crate) fn vertex(&self) -> &dyn Vertex {
         &*self.inner.parts.vertex
+    }
+
+    pub(crate) fn artifacts(&self) -> &dyn ArtifactCheck {
+        &*self.inner.parts.artifacts
     }
 
     pub(crate) fn buildkite_keys(&self) -> &dyn BuildkiteKeySource {
@@ -308,12 +314,18 @@ impl Gate {
 
     /// A decision as it is recorded before anything is sent.
     pub(crate) fn decision_record(&self, event: &VerifiedEvent, decision: Decision) -> DecisionRecord {
-        let Decision { subject, sha256, trigger, ordinal, launch_id, verdict, checks, signers } = decision;
+        let Decision { subject, sha256, trigger, ordinal, launch_id, verdict, checks, signers, artifact } =
+            decision;
         let wait_seconds = match &verdict {
             Verdict::Wait { seconds, .. } => Some(*seconds),
-            _ => None,
+            _ => artifact.as_ref().map(|demand| demand.wait_seconds),
         };
         let (outcome, reason, message, plan) = match verdict {
+            Verdict::Launch(plan) if artifact.is_some() => {
+                let message = "waits for the artifact to be looked at".to_owned();
+                let reason = Some(Reason::ArtifactCheckPending);
+                (Outcome::WaitingArtifact, reason, Some(message), Some(*plan))
+            }
             Verdict::Launch(plan) => (Outcome::Retrying, Some(Reason::Interrupted), None, Some(*plan)),
             Verdict::Observe(plan) => (Outcome::Observed, None, None, Some(*plan)),
             Verdict::Paused => (Outcome::SkippedPaused, None, None, None),
@@ -337,6 +349,7 @@ impl Gate {
             config: self.config().digest,
             attempts: Vec::new(),
             run: None,
+            artifact,
             wait_seconds,
             by: None,
         }

@@ -28,8 +28,19 @@ impl Gate {
     /// Carries out what was just decided. What fails here is durable already: the answer is 204 and the
     /// sweep goes on.
     pub(crate) async fn launch_all(&self, event: EventId, work: Vec<Work>) -> Answer {
-        let done: Vec<(TriggerName, Outcome, Option<Reason>)> =
-            stream::iter(work).map(|work| self.launch(work)).buffered(CALLS_AT_ONCE).collect().await;
+        let looking_ends = Self::looking_ends();
+        let done: Vec<(TriggerName, Outcome, Option<Reason>)> = stream::iter(work)
+            .map(|work| async move {
+                match work {
+                    Work::Recorded(waits) if waits.outcome == Outcome::WaitingArtifact => {
+                        self.check_now(&waits, looking_ends).await
+                    }
+                    work => self.launch(work).await,
+                }
+            })
+            .buffered(CALLS_AT_ONCE)
+            .collect()
+            .await;
         let summed = done.iter().min_by_key(|(_, outcome, _)| *outcome);
         let (outcome, reason) = summed
             .map_or((Outcome::NoMatch, Some(Reason::NoTriggerMatches)), |(_, outcome, reason)| {
@@ -42,7 +53,8 @@ impl Gate {
         Answer { outcome, reason, event: Some(event), decisions }
     }
 
-    /// One decision: sent if it is open, else as it was recorded.
+    /// One decision: sent if it is open, else as it was recorded. What waits for its artifact is left to the
+    /// sweep: whoever comes by here has other decisions to see to.
     pub(crate) async fn launch(&self, work: Work) -> (TriggerName, Outcome, Option<Reason>) {
         let decision = match &work {
             Work::Held { decision, .. } | Work::Recorded(decision) => decision.clone(),

@@ -6,6 +6,7 @@
 //! Does not: know HTTP, Google, SQL or the wall clock; those are the ports in `ports`.
 
 mod again;
+mod artifact_checks;
 mod asked;
 mod attempt;
 mod build_records;
@@ -26,6 +27,7 @@ mod runs;
 mod standing;
 mod sweep;
 
+pub use artifact_checks::ArtifactReport;
 pub use build_records::{BuildKey, FactsKept, KeptFacts, UnheededBuild};
 pub use builds::{BuildAnswer, BuildEnd};
 pub use comparison::{Difference, same_job};
@@ -33,9 +35,9 @@ pub use gate::{Answer, Gate, GateParts, NothingDecided};
 pub use judge::{Decided, Judgement, judge, judge_recorded};
 pub use receipt::{AuthenticatedReceipt, Receipt, UnreadableDelivery};
 pub use records::{
-    Admission, Admitted, AttemptRecord, CallSummary, Claim, Claimed, Command, CommandId, CommandKind,
-    CommandRecord, DecisionRecord, Durability, EventFilter, EventRecord, EventSummary, Fence, FollowedRun,
-    Known, Page, Progress, ReceiptRecord, Recorded, Redecided, Redecision, Run, StoredEvent,
+    Admission, Admitted, AttemptRecord, CallSummary, CheckedArtifact, Claim, Claimed, Command, CommandId,
+    CommandKind, CommandRecord, DecisionRecord, Durability, EventFilter, EventRecord, EventSummary, Fence,
+    FollowedRun, Known, Page, Progress, ReceiptRecord, Recorded, Redecided, Redecision, Run, StoredEvent,
 };
 pub use runs::{FIRST_LOOK, RunAnswer, RunEnd, RunSeen};
 pub use standing::{Holder, NewerBuild, Standing};

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use launchgate_outcome::{Check, Outcome, Reason};
 use launchgate_statement::{Artifact, Build, EventDigest, EventId, Sha256, Timestamp};
-use launchgate_triggers::{LaunchId, LaunchPlan, TriggerName};
+use launchgate_triggers::{ArtifactDemand, LaunchId, LaunchPlan, TriggerName};
 use launchgate_trust::{SignerId, VerifiedSignature};
 use serde::{Deserialize, Serialize};
 
@@ -94,7 +94,11 @@ pub struct DecisionRecord {
     pub attempts: Vec<AttemptRecord>,
     /// The run.
     pub run: Option<Run>,
-    /// For how long it waits from when it was recorded, in seconds, when it is `waiting_build`.
+    /// What must be found where the artifact lies before it is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact: Option<ArtifactDemand>,
+    /// For how long it waits from when it was recorded, in seconds, when it is `waiting_build` or
+    /// `waiting_artifact`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_seconds: Option<u64>,
     /// Who asked for it, when it comes of a replay: the command's number and its author.
@@ -105,7 +109,7 @@ pub struct DecisionRecord {
 impl DecisionRecord {
     /// Whether there is something to send, or to follow up.
     pub fn is_launchable(&self) -> bool {
-        self.outcome.is_open() && self.outcome != Outcome::WaitingBuild
+        self.outcome.is_open() && !matches!(self.outcome, Outcome::WaitingBuild | Outcome::WaitingArtifact)
     }
 }
 
@@ -296,7 +300,7 @@ pub enum Progress {
         /// The call.
         attempt: AttemptRecord,
     },
-    /// Try again later. `outcome` is `retrying`, `waiting_quota` or `launch_unknown`.
+    /// Try again later. `outcome` is `retrying`, `waiting_quota`, `waiting_artifact` or `launch_unknown`.
     Later {
         /// Where it waits.
         outcome: Outcome,
@@ -322,6 +326,19 @@ pub enum Progress {
         /// The call, when one was made.
         attempt: Option<AttemptRecord>,
     },
+}
+
+/// What follows from having looked at an artifact.
+#[derive(Clone, Debug)]
+pub enum CheckedArtifact {
+    /// It is as it should be: the decision is `retrying / interrupted` from now on, what an intent is, under the
+    /// same claim, which lasts this long from now.
+    Launch {
+        /// How long.
+        lease: Duration,
+    },
+    /// The claim ends with this.
+    Settled(Box<Progress>),
 }
 
 /// Whether a record took.

@@ -40,9 +40,10 @@ pub struct NewerBuild {
 
 impl DecisionRecord {
     /// What its launch holds and counts for as long as it is open or has a run: nothing unless there is
-    /// something to send.
+    /// something to send. One that waits for its artifact holds its place already: its plan is made, and two such
+    /// launches must not begin where one may.
     pub fn conditions(&self) -> Option<&LaunchConditions> {
-        self.plan.as_ref().filter(|_| self.is_launchable()).map(launchgate_triggers::LaunchPlan::conditions)
+        self.plan.as_ref().filter(|_| self.outcome.is_open()).map(launchgate_triggers::LaunchPlan::conditions)
     }
 
     /// What the ledger must ask before it records the decision as an intent. Nothing is asked of a forced

@@ -35,7 +35,7 @@ pub struct SweepReport {
 }
 
 impl Gate {
-    /// Takes up what is due, bounded.
+    /// Takes up what is due, bounded; but for artifacts, which take their own time (`check_artifacts`).
     pub async fn sweep(&self) -> Result<SweepReport, LedgerError> {
         let mut report = SweepReport::default();
         self.carry_out_commands(&mut report).await?;
@@ -77,6 +77,10 @@ impl Gate {
         match self.ledger().claim(launch_id, self.lease()).await? {
             Claim::Held(claimed) if claimed.decision.outcome == Outcome::WaitingBuild => {
                 Ok(Some(self.expire(&claimed).await?))
+            }
+            // It was not when it came due.
+            Claim::Held(claimed) if claimed.decision.outcome == Outcome::WaitingArtifact => {
+                Ok(Some(self.leave_to_checks(&claimed).await?))
             }
             Claim::Held(claimed) => Ok(Some(self.work_on(*claimed, true).await?.outcome)),
             Claim::Ended(decision) => {

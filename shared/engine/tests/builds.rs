@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use launchgate_engine::{
     Answer, AuthenticatedReceipt, BuildAnswer, BuildEnd, Command, CommandKind, DecisionRecord, FactsKept,
     Gate, GateParts, Receipt, Run,
-    ports::{CallError, NoBuildkiteKeys, NoFailureTopic, Vertex},
+    ports::{CallError, NoArtifactCheck, NoBuildkiteKeys, NoFailureTopic, Vertex},
 };
 use launchgate_ledger_sqlite::{Options, SqliteLedger};
 use launchgate_outcome::{CheckStatus, Outcome, Reason, Voucher};
@@ -107,6 +107,7 @@ impl World {
             ledger: ledger.clone(),
             vertex: vertex.clone(),
             failures: Arc::new(NoFailureTopic),
+            artifacts: Arc::new(NoArtifactCheck),
             buildkite_keys: Arc::new(NoBuildkiteKeys),
             webhook_secrets: Some(WebhookSecrets::parse(&format!("{SECRET}, older")).unwrap()),
         };

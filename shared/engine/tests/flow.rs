@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use launchgate_engine::{
     Answer, AuthenticatedReceipt, Command, CommandKind, DecisionRecord, Gate, GateParts, Judgement, Receipt,
     Run, judge,
-    ports::{CallError, CallErrorKind, FailureNotice, Failures, NoBuildkiteKeys, Vertex},
+    ports::{CallError, CallErrorKind, FailureNotice, Failures, NoArtifactCheck, NoBuildkiteKeys, Vertex},
 };
 use launchgate_ledger_sqlite::{Options, SqliteLedger};
 use launchgate_outcome::{Outcome, Reason};
@@ -185,6 +185,7 @@ impl World {
             ledger: Arc::new(ledger),
             vertex: vertex.clone(),
             failures: told.clone(),
+            artifacts: Arc::new(NoArtifactCheck),
             buildkite_keys: Arc::new(NoBuildkiteKeys),
             webhook_secrets: None,
         };

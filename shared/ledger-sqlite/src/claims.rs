@@ -13,8 +13,7 @@ use crate::{
     column::{Plain, count, json},
     decision::{SELECT_DECISION, decision, fence_from},
     fault::Fault,
-    runs,
-    standing,
+    runs, standing,
 };
 
 /// Takes an open decision whose delay and lease have run out.
@@ -49,8 +48,8 @@ pub(crate) fn claim(
         })
     })?;
     let sql = "UPDATE decisions SET fence = fence + 1, claimed_at = :now, due_at = :lease_end, \
-               first_intent = iif(outcome = 'waiting_build', first_intent, coalesce(first_intent, :now)), \
-               unanswered_since = iif(outcome = 'waiting_build', unanswered_since, \
+               first_intent = iif(outcome IN ('waiting_build', 'waiting_artifact'), first_intent, coalesce(first_intent, :now)), \
+               unanswered_since = iif(outcome IN ('waiting_build', 'waiting_artifact'), unanswered_since, \
                  coalesce(unanswered_since, :now)) \
                WHERE launch_id = :launch_id";
     db.prepare_cached(sql)?.execute(named_params! {
@@ -239,7 +238,8 @@ impl ProgressRow {
 
 /// Open decisions that may be claimed, the longest due first.
 pub(crate) fn due(db: &Connection, now: Timestamp, limit: usize) -> Result<Vec<LaunchId>, Fault> {
-    let sql = "SELECT launch_id FROM decisions WHERE open = 1 AND due_at <= ?1 ORDER BY due_at, seq LIMIT ?2";
+    let sql = "SELECT launch_id FROM decisions WHERE open = 1 AND due_at <= ?1 \
+               AND outcome <> 'waiting_artifact' ORDER BY due_at, seq LIMIT ?2";
     let mut statement = db.prepare_cached(sql)?;
     let rows =
         statement.query_map(params![now.micros(), count(limit)], |row| Ok(row.get::<_, Plain<_>>(0)?.0))?;

@@ -24,6 +24,7 @@ pub(crate) struct DecisionRow {
     signers: String,
     attempts: String,
     run: Option<String>,
+    artifact: Option<String>,
 }
 
 impl DecisionRow {
@@ -34,19 +35,21 @@ impl DecisionRow {
             signers: json(&record.signers)?,
             attempts: json(&record.attempts)?,
             run: record.run.as_ref().map(json).transpose()?,
+            artifact: record.artifact.as_ref().map(json).transpose()?,
             record,
         })
     }
 
     /// The same decision as its conditions let it be: what the ledger is asked changes no plan and no signer.
     pub(crate) fn with(&self, record: Arc<DecisionRecord>) -> Result<Self, Fault> {
-        let Self { plan, signers, attempts, run, .. } = self;
+        let Self { plan, signers, attempts, run, artifact, .. } = self;
         Ok(Self {
             checks: json(&record.checks)?,
             plan: plan.clone(),
             signers: signers.clone(),
             attempts: attempts.clone(),
             run: run.clone(),
+            artifact: artifact.clone(),
             record,
         })
     }
@@ -62,11 +65,11 @@ impl DecisionRow {
         let sql = "INSERT INTO decisions (launch_id, event, trigger_name, ordinal, outcome, \
                    reason, message, attempts, attempt_count, run, asked_by, open, fence, \
                    recorded_fence, claimed_at, due_at, first_intent, decided, unanswered_since, changed, \
-                   failure_told, wait_seconds, once_key, order_line, order_number, hourly) \
+                   failure_told, wait_seconds, artifact_rule, once_key, order_line, order_number, hourly) \
                    VALUES (:launch_id, :event, :trigger_name, :ordinal, :outcome, :reason, :message, \
                    :attempts, :attempt_count, :run, :asked_by, :open, :claimed, 0, \
                    iif(:claimed, :now, NULL), :due_at, iif(:claimed, :now, NULL), :now, \
-                   iif(:claimed, :now, NULL), :now, 0, :wait_seconds, \
+                   iif(:claimed, :now, NULL), :now, 0, :wait_seconds, :artifact_rule, \
                    :once_key, :order_line, :order_number, :hourly)";
         let record = &self.record;
         let Held { once_key, order_line, order_number, hourly } = self.held();
@@ -87,6 +90,7 @@ impl DecisionRow {
             ":due_at": now.plus_micros(lease.map_or_else(|| self.wait_micros(), micros)).micros(),
             ":now": now.micros(),
             ":wait_seconds": self.wait_seconds(),
+            ":artifact_rule": self.artifact_rule(),
             ":once_key": once_key,
             ":order_line": order_line,
             ":order_number": order_number,
@@ -105,6 +109,7 @@ impl DecisionRow {
                    asked_by = :asked_by, open = :open, fence = fence + 1, recorded_fence = fence + 1, \
                    due_at = iif(outcome = 'waiting_build' AND :outcome = 'waiting_build', due_at, :due_at), \
                    decided = :now, changed = :now, failure_told = 0, wait_seconds = :wait_seconds, \
+                   artifact_rule = :artifact_rule, \
                    once_key = :once_key, order_line = :order_line, order_number = :order_number, \
                    hourly = :hourly, run_at = NULL WHERE launch_id = :launch_id RETURNING seq, event";
         let record = &self.record;
@@ -123,6 +128,7 @@ impl DecisionRow {
                 ":now": now.micros(),
                 ":due_at": now.plus_micros(self.wait_micros()).micros(),
                 ":wait_seconds": self.wait_seconds(),
+                ":artifact_rule": self.artifact_rule(),
                 ":once_key": once_key,
                 ":order_line": order_line,
                 ":order_number": order_number,
@@ -156,16 +162,24 @@ impl DecisionRow {
         self.record.wait_seconds.map(|seconds| i64::try_from(seconds).unwrap_or(i64::MAX))
     }
 
-    /// How long it is left alone by the sweep.
+    fn artifact_rule(&self) -> Option<&'static str> {
+        self.record.artifact.as_ref().map(|demand| demand.rule.as_str())
+    }
+
+    /// How long it is left alone by the sweep: what waits for build facts, until its end. An artifact is looked
+    /// at at once.
     fn wait_micros(&self) -> i64 {
-        self.wait_seconds().unwrap_or(0).saturating_mul(1_000_000)
+        match self.record.outcome {
+            Outcome::WaitingBuild => self.wait_seconds().unwrap_or(0).saturating_mul(1_000_000),
+            _ => 0,
+        }
     }
 
     fn put_body(&self, db: &Connection, decision: i64) -> Result<(), Fault> {
-        let sql = "INSERT INTO decision_bodies (decision, subject, sha256, checks, plan, signers, config) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (decision) DO UPDATE SET \
+        let sql = "INSERT INTO decision_bodies (decision, subject, sha256, checks, plan, signers, config, \
+                   artifact) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (decision) DO UPDATE SET \
                    checks = excluded.checks, plan = excluded.plan, signers = excluded.signers, \
-                   config = excluded.config";
+                   config = excluded.config, artifact = excluded.artifact";
         db.prepare_cached(sql)?.execute(params![
             decision,
             self.record.subject,
@@ -173,7 +187,8 @@ impl DecisionRow {
             self.checks,
             self.plan,
             self.signers,
-            self.record.config.as_bytes()
+            self.record.config.as_bytes(),
+            self.artifact
         ])?;
         Ok(())
     }
@@ -195,7 +210,7 @@ struct Held<'a> {
 
 /// Selects what `decision` reads, under `d`; say which.
 pub(crate) const SELECT_DECISION: &str = "SELECT e.id AS event_id, d.*, b.subject, b.sha256, b.checks, \
-    b.plan, b.signers, b.config FROM decisions d JOIN decision_bodies b ON b.decision = d.seq \
+    b.plan, b.signers, b.config, b.artifact FROM decisions d JOIN decision_bodies b ON b.decision = d.seq \
     JOIN events e ON e.seq = d.event";
 
 /// A decision read back.
@@ -216,6 +231,7 @@ pub(crate) fn decision(row: &Row<'_>) -> rusqlite::Result<DecisionRecord> {
         config: row.get::<_, Plain<_>>("config")?.0,
         attempts: row.get::<_, Json<_>>("attempts")?.0,
         run: row.get::<_, Option<Json<_>>>("run")?.map(|run| run.0),
+        artifact: row.get::<_, Option<Json<_>>>("artifact")?.map(|demand| demand.0),
         wait_seconds: row
             .get::<_, Option<i64>>("wait_seconds")?
             .and_then(|seconds| u64::try_from(seconds).ok()),

@@ -7,6 +7,7 @@
 //! anything.
 
 mod admission;
+mod artifact_checks;
 mod build_facts;
 mod claims;
 mod clock;

@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_record.sql"),
     include_str!("../migrations/0002_build_facts.sql"),
     include_str!("../migrations/0003_conditions.sql"),
+    include_str!("../migrations/0004_artifacts.sql"),
     include_str!("../migrations/0007_runs.sql"),
 ];
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use launchgate_engine::{Answer, BuildAnswer, BuildEnd, RunAnswer, SweepReport};
+use launchgate_engine::{Answer, ArtifactReport, BuildAnswer, BuildEnd, RunAnswer, SweepReport};
 use launchgate_outcome::{Outcome, Reason};
 use launchgate_triggers::{SignerDates, TriggerName};
 use prometheus_client::{
@@ -175,6 +175,11 @@ impl Metrics {
     pub(crate) fn swept(&self, report: &SweepReport) {
         self.sweeps.inc();
         self.swept.inc_by(u64::try_from(report.taken_up).unwrap_or(u64::MAX));
+    }
+
+    /// Artifacts looked at; launches of theirs count as taken up like any other.
+    pub(crate) fn checked(&self, report: &ArtifactReport) {
+        self.swept.inc_by(u64::try_from(report.looked_at).unwrap_or(u64::MAX));
     }
 
     /// The Prometheus text format (`OpenMetrics`).

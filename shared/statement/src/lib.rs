@@ -5,6 +5,7 @@
 //! Does not: verify signatures, know signers, read clocks, files or the network.
 
 mod artifact;
+mod artifact_place;
 mod base64_text;
 mod build;
 mod bundle;
@@ -22,6 +23,7 @@ mod strict_json;
 mod timestamp;
 
 pub use artifact::Artifact;
+pub use artifact_place::{ImageReference, ImageVersion, ObjectAddress};
 pub use build::{Build, FactName};
 pub use claims::is_commit_id;
 pub use digest::{EventDigest, EventId, Sha256};

@@ -101,7 +101,7 @@ impl Judge<'_> {
                 not_planned(trigger, &mut checks);
                 Verdict::Refused(refusal)
             }
-            None => self.verdict(trigger, &proof, &scope, artifact, &launch_id, &mut checks),
+            None => self.verdict(trigger, artifact, &proof, &scope, &launch_id, &mut checks),
         };
         Decision {
             subject: artifact.name.clone(),
@@ -109,6 +109,13 @@ impl Judge<'_> {
             trigger: trigger.name.clone(),
             ordinal,
             launch_id,
+            artifact: match &verdict {
+                Verdict::Launch(_) => {
+                    let demand = trigger.require.demand(artifact, trigger.wait_for_artifact);
+                    demand.and_then(Result::ok)
+                }
+                _ => None,
+            },
             verdict,
             checks,
             signers: proof.facts.signers().to_vec(),
@@ -207,9 +214,9 @@ impl Judge<'_> {
     fn verdict(
         &self,
         trigger: &Trigger,
+        artifact: &Artifact,
         proof: &Proof,
         scope: &LazyScope,
-        artifact: &Artifact,
         launch_id: &LaunchId,
         checks: &mut Vec<Check>,
     ) -> Verdict {
@@ -218,6 +225,8 @@ impl Judge<'_> {
             word: proof.word,
             signers: &self.config.signers,
             claimed: &self.event.statement().build,
+            artifact,
+            wait_for_artifact: trigger.wait_for_artifact,
             published: self.published,
             max_age_met: self.options.max_age_met,
         };

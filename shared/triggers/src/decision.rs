@@ -4,7 +4,7 @@ use launchgate_outcome::{Check, Outcome, Reason, Refusal};
 use launchgate_statement::{Artifact, Sha256};
 use launchgate_trust::SignerId;
 
-use crate::{LaunchId, LaunchPlan, TriggerName};
+use crate::{ArtifactDemand, LaunchId, LaunchPlan, TriggerName};
 
 /// Event × subject × trigger × replay ordinal.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub struct Decision {
     /// The permitted signers that it counted (`VouchedFacts::signers`); each must still be in force before
     /// every later call.
     pub signers: Vec<SignerId>,
+    /// What must be found where the artifact lies before `Verdict::Launch` may be carried out.
+    pub artifact: Option<ArtifactDemand>,
 }
 
 /// What a decision comes to before anything is launched.

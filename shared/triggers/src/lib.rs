@@ -6,6 +6,7 @@
 //! event give the same plan, byte for byte. Errors carry file, line, column, a caret and the fix.
 //! Does not: read files (a `Files` is handed in), clocks, environment or network; launch anything.
 
+mod artifact_demand;
 mod body;
 mod build_word;
 mod conditions;
@@ -37,6 +38,7 @@ mod template_address;
 mod trigger;
 mod turns;
 
+pub use artifact_demand::{ArtifactDemand, ArtifactPlace, ArtifactRule, PinnedObject};
 pub use conditions::{LaunchConditions, OnceKey, OrderKey};
 pub use config::{Buildkite, Config, Failures, Ingress, LedgerChoice, PushAuth, Route, Service, Vertex};
 pub use decide::{DecideOptions, decide};

@@ -78,6 +78,8 @@ pub struct Trigger {
     pub(crate) reads: BuildReads,
     /// `waitFor.build` in seconds.
     pub(crate) wait_for_build: u64,
+    /// `waitFor.artifact` in seconds.
+    pub(crate) wait_for_artifact: u64,
     /// The `match` block as JSON, for telling two triggers that match the same.
     pub(crate) match_text: String,
     /// The `launch` block as JSON, digested, for telling two triggers that launch the same.

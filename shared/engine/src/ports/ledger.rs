@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use launchgate_statement::EventId;
-use launchgate_triggers::LaunchId;
+use launchgate_outcome::Check;
+use launchgate_statement::{EventId, Timestamp};
+use launchgate_triggers::{ArtifactRule, LaunchId};
 use launchgate_trust::BuildFacts;
 
 use crate::{
-    Admission, Admitted, BuildKey, Claim, Command, CommandId, CommandRecord, DecisionRecord, Durability,
-    EventFilter, EventSummary, Fence, FollowedRun, KeptFacts, Page, Progress, ReceiptRecord, Recorded,
-    Redecided, Redecision, RunSeen, StoredEvent, UnheededBuild,
+    Admission, Admitted, BuildKey, CheckedArtifact, Claim, Command, CommandId, CommandRecord, DecisionRecord,
+    Durability, EventFilter, EventSummary, Fence, FollowedRun, KeptFacts, Page, Progress, ReceiptRecord,
+    Recorded, Redecided, Redecision, RunSeen, StoredEvent, UnheededBuild,
 };
 
 /// The durable record of receipts, events, decisions and commands. Its own clock is the only one that
@@ -51,10 +52,10 @@ pub trait Ledger: Send + Sync + 'static {
     async fn redecide(&self, redecision: Redecision) -> Result<Redecided, LedgerError>;
 
     /// Takes an open decision whose lease has run out (compare-and-set; the fence grows by one). One that is
-    /// `waiting_build` has nothing to send: its claim begins no intent and leaves nothing unanswered. One of
-    /// ordinal 0 that no call of which may have been accepted (nothing is unanswered) is asked for
-    /// `conditions.newest` once more, in the same commit: it ends as `DecisionRecord::superseded_by` says when a
-    /// newer build was launched meanwhile.
+    /// `waiting_build` or `waiting_artifact` has nothing to send yet: its claim begins no intent and leaves
+    /// nothing unanswered. One of ordinal 0 that no call of which may have been accepted (nothing is unanswered) is
+    /// asked for `conditions.newest` once more, in the same commit: it ends as `DecisionRecord::superseded_by` says
+    /// when a newer build was launched meanwhile.
     async fn claim(&self, launch_id: &LaunchId, lease: Duration) -> Result<Claim, LedgerError>;
 
     /// Records what an attempt came to and ends the claim, if `fence` is still the newest. Recording the
@@ -67,7 +68,30 @@ pub trait Ledger: Send + Sync + 'static {
         durability: Durability,
     ) -> Result<Recorded, LedgerError>;
 
-    /// Open decisions whose delay and lease have run out, oldest first.
+    /// Lets a claim last this long from now, if `fence` is still the newest and has recorded nothing.
+    async fn renew(
+        &self,
+        launch_id: &LaunchId,
+        fence: Fence,
+        lease: Duration,
+    ) -> Result<Recorded, LedgerError>;
+
+    /// Writes the ladder of a decision that waited for its artifact, and what follows, in one commit, if `fence`
+    /// is still the newest; `None` when it is not. To launch begins the intent: from then on a call may be
+    /// unanswered. Gives the ledger's clock.
+    async fn artifact_checked(
+        &self,
+        launch_id: &LaunchId,
+        fence: Fence,
+        checks: Vec<Check>,
+        checked: CheckedArtifact,
+    ) -> Result<Option<Timestamp>, LedgerError>;
+
+    /// Decisions that are `waiting_artifact` under this rule and whose delay and lease have run out, oldest first.
+    async fn due_checks(&self, rule: ArtifactRule, limit: usize) -> Result<Vec<LaunchId>, LedgerError>;
+
+    /// Open decisions whose delay and lease have run out, oldest first; without those that are
+    /// `waiting_artifact`.
     async fn due(&self, limit: usize) -> Result<Vec<LaunchId>, LedgerError>;
 
     /// `failed_launch` decisions whose failure has not been told yet, oldest first.

@@ -8,7 +8,9 @@ use launchgate_engine::{
 };
 use launchgate_outcome::{Check, Outcome, Reason, Voucher};
 use launchgate_statement::{Artifact, Build, EventDigest, EventId, Sha256, Timestamp};
-use launchgate_triggers::{LaunchId, LaunchPlan, TriggerName, launch_id};
+use launchgate_triggers::{
+    ArtifactDemand, ArtifactPlace, ArtifactRule, LaunchId, LaunchPlan, TriggerName, launch_id,
+};
 use launchgate_trust::{BuildFacts, Root, SignerId, VerifiedSignature};
 
 pub(crate) const LEASE: Duration = Duration::from_hours(1);
@@ -125,6 +127,7 @@ pub(crate) fn to_launch_as(n: u32, trigger: &str, kind: &str) -> DecisionRecord 
         config: Sha256::of(b"file"),
         attempts: Vec::new(),
         run: None,
+        artifact: None,
         wait_seconds: None,
         by: None,
     }
@@ -188,6 +191,19 @@ pub(crate) fn waiting(n: u32, trigger: &str) -> DecisionRecord {
         reason: Some(Reason::BuildFactsAwaited),
         message: Some("waits for Buildkite's webhook".into()),
         plan: None,
+        wait_seconds: Some(3600),
+        ..to_launch(n, trigger)
+    }
+}
+
+/// A decision that waits an hour for its artifact to be looked at.
+pub(crate) fn unchecked(n: u32, trigger: &str, rule: ArtifactRule) -> DecisionRecord {
+    let place = ArtifactPlace::Image { host: "us-docker.pkg.dev".into(), repository: "acme/ml/model".into() };
+    DecisionRecord {
+        outcome: Outcome::WaitingArtifact,
+        reason: Some(Reason::ArtifactCheckPending),
+        message: Some("waits for the artifact to be looked at".into()),
+        artifact: Some(ArtifactDemand { rule, place, sha256: Sha256::of(b"model"), wait_seconds: 3600 }),
         wait_seconds: Some(3600),
         ..to_launch(n, trigger)
     }

@@ -10,10 +10,13 @@ use rusqlite::Connection;
 use crate::a;
 
 /// The newest version of the schema.
-const NEWEST: i64 = 3;
+const NEWEST: i64 = 5;
 
 /// Takes out again what each version added, the newest first.
-const BACK: [&str; 2] = [
+const BACK: [&str; 4] = [
+    "DROP TABLE runs_followed; PRAGMA user_version = 4",
+    "DROP INDEX decisions_unchecked; ALTER TABLE decisions DROP COLUMN artifact_rule; \
+     ALTER TABLE decision_bodies DROP COLUMN artifact; PRAGMA user_version = 3",
     "DROP INDEX decisions_once; DROP INDEX decisions_order; DROP INDEX decisions_hourly; \
      ALTER TABLE decisions DROP COLUMN once_key; ALTER TABLE decisions DROP COLUMN order_line; \
      ALTER TABLE decisions DROP COLUMN order_number; ALTER TABLE decisions DROP COLUMN hourly; \
@@ -255,6 +258,11 @@ fn the_hot_statements_use_their_indexes() {
         (
             "SELECT launch_id FROM decisions WHERE open = 1 AND due_at <= 5 ORDER BY due_at, seq LIMIT 3",
             "decisions_due",
+        ),
+        (
+            "SELECT launch_id FROM decisions WHERE outcome = 'waiting_artifact' AND artifact_rule = 'exists' \
+             AND due_at <= 5 ORDER BY due_at, seq LIMIT 3",
+            "decisions_unchecked",
         ),
         (
             "SELECT seq FROM decisions d WHERE d.outcome = 'failed_launch' AND d.failure_told = 0 ORDER BY d.changed, d.seq",

@@ -5,7 +5,6 @@ use launchgate_trust::{Repository, SignerId};
 
 use super::{
     findings::Findings,
-    later,
     match_section::Reads,
     nearest::nearest,
     node::{Member, Node},
@@ -13,7 +12,10 @@ use super::{
     section::Section,
     signers::SignerList,
 };
-use crate::requirements::{PullRequestRule, Requirements};
+use crate::{
+    ArtifactRule,
+    requirements::{PullRequestRule, Requirements},
+};
 
 pub(super) const KEYS: &[&str] =
     &["signers", "sources", "pullRequest", "repository", "maxAge", "artifact", "build"];
@@ -33,13 +35,14 @@ pub(super) fn read(
     findings: &mut Findings,
 ) -> Option<Requirements> {
     let section = Section::open("require", KEYS, &member.value, &member.key_at, findings)?;
-    later::neutral(section.get("artifact"), "none", &["none", "exists", "content"], findings);
     let fix = "add `signers: { anyOf: [ID] }`: whose signature counts for this trigger";
     let permitted = section.need("signers", fix, findings).and_then(|it| permitted(it, signers, findings));
     let sources = section.get("sources").map(|it| sources(it, reads, findings));
     let repository = section.get("repository").map(|it| repository(it, reads, findings));
     let pull_request =
         section.get("pullRequest").map(|it| scalar::choice(it, &["none", "sameRepository", "any"], findings));
+    let artifact =
+        section.get("artifact").map(|it| scalar::choice(it, &["none", "exists", "content"], findings));
     let build = section.get("build").map(|it| scalar::choice(it, &["none", "passed"], findings));
     let max_age = section.get("maxAge").map(|it| scalar::duration(it, findings));
     let (any_of, at_least) = permitted?;
@@ -60,6 +63,11 @@ pub(super) fn read(
                 "sameRepository" => PullRequestRule::SameRepository,
                 _ => PullRequestRule::Any,
             },
+        },
+        artifact: match artifact.unwrap_or(Some("none"))? {
+            "exists" => Some(ArtifactRule::Exists),
+            "content" => Some(ArtifactRule::Content),
+            _ => None,
         },
         build_passed: build.unwrap_or(Some("none"))? == "passed",
         max_age_seconds: max_age.unwrap_or(Some(MAX_AGE_SECONDS))?,

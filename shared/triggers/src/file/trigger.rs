@@ -100,7 +100,7 @@ fn read(
     let name = name.and_then(|it| scalar::ruled(it, "bad-trigger-name", rule, fits, findings));
     let mode = section.get("mode").map(|it| scalar::choice(it, &["enforce", "observe", "paused"], findings));
     later_work(&section, findings);
-    let wait_for_build = wait_for::read(section.get("waitFor"), findings);
+    let wait_for = wait_for::read(section.get("waitFor"), findings);
 
     let mut reads = Vec::new();
     let turns = turns::read(&section, &mut reads, findings);
@@ -155,7 +155,8 @@ fn read(
             identity: Vec::new(),
             facts: reads.into_iter().flat_map(|read| read.what.facts).collect(),
         },
-        wait_for_build: wait_for_build?,
+        wait_for_build: wait_for?.build,
+        wait_for_artifact: wait_for?.artifact,
         match_text: match_block.map(|it| it.value.to_json().to_string()).unwrap_or_default(),
         launch_digest: Sha256::of(
             launch_block.map(|it| it.value.to_json().to_string()).unwrap_or_default().as_bytes(),

@@ -206,7 +206,7 @@ const BROKEN: &[Case] = &[
     ("require-max-age-zero", "maxAge: 24h", "maxAge: 0s"),
     ("require-max-age", "maxAge: 24h", "maxAge: 1 day"),
     ("require-pull-request", "maxAge: 24h", "pullRequest: none"),
-    ("require-artifact", "maxAge: 24h", "artifact: exists"),
+    ("require-artifact", "maxAge: 24h", "artifact: exist"),
     ("require-build", "maxAge: 24h", "build: passed"),
     ("require-unknown-key", "maxAge: 24h", "maxage: 24h"),
     // -- launch ------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod an_event;
+mod artifact_demands;
 mod bad_input;
 mod build_facts;
 mod decisions;

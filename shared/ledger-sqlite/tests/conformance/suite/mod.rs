@@ -2,6 +2,7 @@
 //! `conformance!(TheFactory)`.
 
 pub(crate) mod admission;
+pub(crate) mod artifacts;
 pub(crate) mod builds;
 pub(crate) mod claims;
 pub(crate) mod commands;
@@ -46,6 +47,13 @@ macro_rules! conformance {
                 a_repeated_admission_is_known_and_its_claims_stand, open_decisions_with_a_plan_are_claimed, no_more_are_claimed_than_asked_for,
                 what_was_answered_is_there_after_a_restart, rejected_bodies_are_cut_and_other_bodies_dropped,
                 a_rejected_copy_does_not_touch_the_event, a_decision_of_another_event_spoils_no_neighbour;
+            artifacts: what_waits_for_its_artifact_is_due_at_once_by_its_rule,
+                an_admission_claims_nothing_that_waits_for_its_artifact, looking_leaves_nothing_unanswered,
+                what_was_seen_begins_the_intent_under_the_same_claim, a_call_after_a_look_may_be_unanswered,
+                a_holder_that_was_overtaken_cannot_say_what_it_saw,
+                a_lease_that_ran_out_unnoticed_is_still_the_holders,
+                what_was_seen_and_the_denial_are_one_record, what_could_not_be_answered_waits_for_its_delay,
+                what_no_longer_waits_for_facts_may_wait_for_its_artifact;
             builds: the_newest_word_on_a_build_is_kept_whatever_the_order, facts_are_told_apart_by_the_builds_id,
                 a_build_is_unheeded_until_its_newest_word_is_heeded, who_waits_is_found_until_it_is_decided,
                 a_decision_that_waits_is_due_at_its_end_and_not_before,
