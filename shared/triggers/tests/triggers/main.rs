@@ -3,6 +3,7 @@
 
 mod an_event;
 mod build_facts;
+mod candidates;
 mod decisions;
 mod findings;
 mod launches;
