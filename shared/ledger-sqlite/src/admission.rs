@@ -5,12 +5,14 @@ use std::time::Duration;
 use launchgate_engine::{Admission, Admitted, EventRecord, Known};
 use launchgate_outcome::Outcome;
 use launchgate_statement::Timestamp;
+use launchgate_triggers::NearMiss;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::{
     column::{Json, Plain, json},
     decision::DecisionRow,
     fault::Fault,
+    near_misses,
     receipt::ReceiptRow,
 };
 
@@ -23,13 +25,14 @@ pub(crate) struct AdmissionRows {
     artifacts: String,
     checks: String,
     decisions: Vec<DecisionRow>,
+    near_misses: Vec<NearMiss>,
     claim: usize,
     lease: Duration,
 }
 
 impl AdmissionRows {
     pub(crate) fn new(admission: Admission) -> Result<Self, Fault> {
-        let Admission { receipt, event, decisions, claim, lease } = admission;
+        let Admission { receipt, event, decisions, near_misses, claim, lease } = admission;
         Ok(Self {
             receipt: ReceiptRow::new(receipt)?,
             signatures: json(&event.signatures)?,
@@ -37,6 +40,7 @@ impl AdmissionRows {
             artifacts: json(&event.artifacts)?,
             checks: json(&event.checks)?,
             decisions: decisions.into_iter().map(DecisionRow::new).collect::<Result<_, _>>()?,
+            near_misses,
             event,
             claim,
             lease,
@@ -56,6 +60,7 @@ impl AdmissionRows {
             claims -= usize::from(claimed);
             decision.insert(db, event, now, claimed.then_some(self.lease))?;
         }
+        near_misses::add(db, event, &self.near_misses, now)?;
         Ok(Admitted::New { now })
     }
 

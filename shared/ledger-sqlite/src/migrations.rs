@@ -8,8 +8,11 @@ use crate::fault::OpenError;
 
 /// One file for each version, oldest first. A file that was released is never changed: databases made
 /// by it exist.
-const MIGRATIONS: &[&str] =
-    &[include_str!("../migrations/0001_record.sql"), include_str!("../migrations/0002_build_facts.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_record.sql"),
+    include_str!("../migrations/0002_build_facts.sql"),
+    include_str!("../migrations/0005_near_misses.sql"),
+];
 
 /// The application id that the first migration writes.
 const APPLICATION_ID: i64 = 0x6c67_6c31;

@@ -5,13 +5,13 @@ use std::{future::Future, pin::Pin, sync::Mutex, time::Duration};
 use async_trait::async_trait;
 use launchgate_engine::{
     Admission, Admitted, BuildKey, Claim, Command, CommandId, CommandRecord, DecisionRecord, Durability,
-    EventFilter, EventSummary, Fence, KeptFacts, Page, Progress, ReceiptRecord, Recorded, Redecided,
-    Redecision, StoredEvent, UnheededBuild,
+    EventFilter, EventSummary, Fence, KeptFacts, NearMissCount, Page, Progress, ReceiptRecord, Recorded,
+    Redecided, Redecision, StoredEvent, UnheededBuild,
     ports::{Ledger, LedgerError},
 };
 use launchgate_ledger_sqlite::SqliteLedger;
 use launchgate_statement::EventId;
-use launchgate_triggers::LaunchId;
+use launchgate_triggers::{LaunchId, TriggerName};
 use launchgate_trust::BuildFacts;
 
 type Errand = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -119,6 +119,14 @@ impl Ledger for Interposed {
 
     async fn events(&self, filter: EventFilter) -> Result<Page<EventSummary>, LedgerError> {
         self.below.events(filter).await
+    }
+
+    async fn near_misses(
+        &self,
+        trigger: Option<&TriggerName>,
+        limit: usize,
+    ) -> Result<Vec<NearMissCount>, LedgerError> {
+        self.below.near_misses(trigger, limit).await
     }
 
     async fn ready(&self) -> Result<(), LedgerError> {
