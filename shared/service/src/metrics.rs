@@ -25,6 +25,12 @@ struct DecisionLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct NearMissLabels {
+    trigger: String,
+    clause: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct WebhookLabels {
     end: &'static str,
 }
@@ -39,6 +45,7 @@ pub(crate) struct Metrics {
     registry: Registry,
     receipts: Family<ReceiptLabels, Counter>,
     decisions: Family<DecisionLabels, Counter>,
+    near_misses: Family<NearMissLabels, Counter>,
     webhooks: Family<WebhookLabels, Counter>,
     seconds: Histogram,
     pub(crate) in_flight: Gauge,
@@ -57,6 +64,12 @@ impl Metrics {
         registry.register("receipts", "Deliveries by outcome and reason", receipts.clone());
         let decisions = Family::default();
         registry.register("decisions", "Decisions of deliveries by trigger and outcome", decisions.clone());
+        let near_misses = Family::default();
+        registry.register(
+            "near_misses",
+            "Events that a trigger would have matched but for one clause, by trigger and clause",
+            near_misses.clone(),
+        );
         let webhooks = Family::default();
         registry.register(
             "webhooks",
@@ -85,12 +98,28 @@ impl Metrics {
         registry.register("sweeps", "Sweeps completed", sweeps.clone());
         let swept = Counter::default();
         registry.register("swept", "Decisions taken up by sweeps", swept.clone());
-        Self { registry, receipts, decisions, webhooks, seconds, in_flight, shed, undecided, sweeps, swept }
+        Self {
+            registry,
+            receipts,
+            decisions,
+            near_misses,
+            webhooks,
+            seconds,
+            in_flight,
+            shed,
+            undecided,
+            sweeps,
+            swept,
+        }
     }
 
     pub(crate) fn answered(&self, answer: &Answer, took: Duration) {
         self.receipt(answer.outcome, answer.reason);
         self.decided(&answer.decisions);
+        for miss in &answer.near_misses {
+            let labels = NearMissLabels { trigger: miss.trigger.to_string(), clause: miss.clause.as_str() };
+            self.near_misses.get_or_create(&labels).inc();
+        }
         self.seconds.observe(took.as_secs_f64());
     }
 
