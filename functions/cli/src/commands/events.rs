@@ -352,3 +352,16 @@ fn receipt_shown(receipt: &ReceiptRecord, paint: Paint) -> String {
         why(reason)
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ago;
+
+    #[test]
+    fn how_long_ago_is_said_in_the_largest_unit_that_says_something() {
+        let said = [-5, 59, 60, 3_599, 3_600, 86_399, 86_400, 1_000_000].map(ago);
+        let expected =
+            ["just now", "just now", "1 min ago", "59 min ago", "1 h ago", "23 h ago", "1 d ago", "11 d ago"];
+        assert_eq!(said, expected);
+    }
+}
