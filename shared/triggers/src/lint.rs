@@ -1,5 +1,7 @@
 //! Warnings that need a clock or a second look at a sound file.
 
+use std::collections::HashMap;
+
 use launchgate_statement::Timestamp;
 use launchgate_trust::{Signer, SignerId};
 
@@ -15,8 +17,9 @@ pub fn lint(config: &Config, now: Timestamp) -> Vec<Finding> {
             warning(notice.code, place_of(config, &notice.signer), notice.message.clone(), notice.fix)
         })
         .collect();
-    for (index, trigger) in config.triggers.iter().enumerate() {
-        findings.extend(same_match(&config.triggers[..index], trigger));
+    let mut matches = HashMap::new();
+    for trigger in &config.triggers {
+        findings.extend(same_match(&mut matches, trigger));
         findings.extend(signers_at_an_end(config, trigger, now));
         findings.extend(out_of_reach(config, trigger));
         findings.extend(branch_without_sources(trigger));
@@ -60,8 +63,12 @@ fn out_of_reach(config: &Config, trigger: &Trigger) -> Option<Finding> {
     (!reached).then(|| warning("unreachable-trigger", trigger.place.as_ref(), message, fix))
 }
 
-fn same_match(earlier: &[Trigger], trigger: &Trigger) -> Option<Finding> {
-    let twin = earlier.iter().find(|other| other.match_text == trigger.match_text)?;
+/// `earlier` holds the first trigger of each `match` block so far.
+fn same_match<'c>(earlier: &mut HashMap<&'c str, &'c Trigger>, trigger: &'c Trigger) -> Option<Finding> {
+    let twin = *earlier.entry(&trigger.match_text).or_insert(trigger);
+    if twin.name == trigger.name {
+        return None;
+    }
     let message = format!(
         "the triggers `{}` and `{}` match the same builds: both will launch",
         twin.name, trigger.name
