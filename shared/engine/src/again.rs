@@ -70,6 +70,7 @@ impl Gate {
                 reason: None,
                 event: Some(id),
                 decisions: Vec::new(),
+                near_misses: Vec::new(),
             });
         }
         tracing::info!(event = %id, decisions = work.len(), "decided again with a new signer");

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use launchgate_outcome::{Check, Outcome, Reason, Refusal};
 use launchgate_statement::EventId;
-use launchgate_triggers::{Config, DecideOptions, Decision, TriggerName, Verdict};
+use launchgate_triggers::{Config, DecideOptions, Decision, NearMiss, TriggerName, Verdict};
 use launchgate_trust::{BuildkiteKeys, Rejection, TrustInputs, VerifiedEvent, WebhookSecrets};
 use tracing::Instrument as _;
 
@@ -61,6 +61,8 @@ pub struct Answer {
     pub event: Option<EventId>,
     /// What each decision came to.
     pub decisions: Vec<(TriggerName, Outcome)>,
+    /// What one clause alone kept from matching, if the event is new.
+    pub near_misses: Vec<NearMiss>,
 }
 
 impl Answer {
@@ -242,7 +244,7 @@ impl Gate {
             let body = body[..body.len().min(KEPT_BODY)].to_vec();
             self.ledger().record_receipt(ReceiptRecord { body, ..record }).await?;
         }
-        Ok(Answer { outcome, reason, event: None, decisions: Vec::new() })
+        Ok(Answer { outcome, reason, event: None, decisions: Vec::new(), near_misses: Vec::new() })
     }
 
     async fn admit(
@@ -271,6 +273,7 @@ impl Gate {
             .map(|decision| Arc::new(self.decision_record(&event, decision)))
             .collect();
         let (outcome, reason) = Admission::comes_to(&records);
+        let near_misses = decisions.near_misses;
         let admission = Admission {
             receipt: ReceiptRecord { outcome, reason, event: Some(id.clone()), ..receipt_record(receipt) },
             event: EventRecord {
@@ -285,6 +288,7 @@ impl Gate {
                 unmatched,
             },
             decisions: records,
+            near_misses: near_misses.clone(),
             claim: CALLS_AT_ONCE,
             lease: self.lease(),
         };
@@ -298,6 +302,7 @@ impl Gate {
                     if held { Work::Held { decision, now } } else { Work::Recorded(decision) }
                 });
                 let mut answer = self.launch_all(id.clone(), work.collect()).await;
+                answer.near_misses = near_misses;
                 if waits {
                     answer.decided_anew(self.look_again(&id).await);
                 }

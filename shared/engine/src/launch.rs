@@ -50,7 +50,7 @@ impl Gate {
             tracing::info!(%event, %outcome, reason = reason.map_or("", Reason::as_str), "decided");
         }
         let decisions = done.into_iter().map(|(trigger, outcome, _)| (trigger, outcome)).collect();
-        Answer { outcome, reason, event: Some(event), decisions }
+        Answer { outcome, reason, event: Some(event), decisions, near_misses: Vec::new() }
     }
 
     /// One decision: sent if it is open, else as it was recorded. What waits for its artifact is left to the

@@ -16,6 +16,7 @@ mod comparison;
 mod gate;
 mod judge;
 mod launch;
+mod near_miss_count;
 pub mod ports;
 mod receipt;
 mod records;
@@ -33,6 +34,7 @@ pub use builds::{BuildAnswer, BuildEnd};
 pub use comparison::{Difference, same_job};
 pub use gate::{Answer, Gate, GateParts, NothingDecided};
 pub use judge::{Decided, Judgement, judge, judge_recorded};
+pub use near_miss_count::NearMissCount;
 pub use receipt::{AuthenticatedReceipt, Receipt, UnreadableDelivery};
 pub use records::{
     Admission, Admitted, AttemptRecord, CallSummary, CheckedArtifact, Claim, Claimed, Command, CommandId,

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use launchgate_outcome::{Check, Outcome, Reason};
 use launchgate_statement::{Artifact, Build, EventDigest, EventId, Sha256, Timestamp};
-use launchgate_triggers::{ArtifactDemand, LaunchId, LaunchPlan, TriggerName};
+use launchgate_triggers::{ArtifactDemand, LaunchId, LaunchPlan, NearMiss, TriggerName};
 use launchgate_trust::{SignerId, VerifiedSignature};
 use serde::{Deserialize, Serialize};
 
@@ -180,7 +180,9 @@ pub struct Admission {
     pub event: EventRecord,
     /// Its decisions. Shared, since the caller goes on working with what the ledger writes.
     pub decisions: Vec<Arc<DecisionRecord>>,
-    /// How many of those that are open and hold a plan are claimed in the same commit (the first ones,
+    /// What one clause alone kept from matching; counted if the event is new.
+    pub near_misses: Vec<NearMiss>,
+    /// How many of the decisions that are open and hold a plan are claimed in the same commit (the first ones,
     /// fence 1): as many as the caller begins to send at once. The others are due and must be claimed one
     /// by one, each right before its call, so that a crash never makes an unsent one look sent.
     pub claim: usize,

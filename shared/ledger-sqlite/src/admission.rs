@@ -5,12 +5,14 @@ use std::{sync::Arc, time::Duration};
 use launchgate_engine::{Admission, Admitted, DecisionRecord, EventRecord, Known};
 use launchgate_outcome::{Outcome, Reason};
 use launchgate_statement::Timestamp;
+use launchgate_triggers::NearMiss;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::{
     column::{Json, Plain, json},
     decision::DecisionRow,
     fault::Fault,
+    near_misses,
     receipt::ReceiptRow,
     standing::settled,
 };
@@ -24,13 +26,14 @@ pub(crate) struct AdmissionRows {
     artifacts: String,
     checks: String,
     decisions: Vec<DecisionRow>,
+    near_misses: Vec<NearMiss>,
     claim: usize,
     lease: Duration,
 }
 
 impl AdmissionRows {
     pub(crate) fn new(admission: Admission) -> Result<Self, Fault> {
-        let Admission { receipt, event, decisions, claim, lease } = admission;
+        let Admission { receipt, event, decisions, near_misses, claim, lease } = admission;
         Ok(Self {
             receipt: ReceiptRow::new(receipt)?,
             signatures: json(&event.signatures)?,
@@ -38,6 +41,7 @@ impl AdmissionRows {
             artifacts: json(&event.artifacts)?,
             checks: json(&event.checks)?,
             decisions: decisions.into_iter().map(DecisionRow::new).collect::<Result<_, _>>()?,
+            near_misses,
             event,
             claim,
             lease,
@@ -62,6 +66,7 @@ impl AdmissionRows {
             decisions.push(Arc::clone(&decision.record));
         }
         self.correct_receipt(db, event, &decisions)?;
+        near_misses::add(db, event, &self.near_misses, now)?;
         Ok(Admitted::New { now, decisions })
     }
 

@@ -9,13 +9,13 @@ use std::{
 use async_trait::async_trait;
 use launchgate_engine::{
     Admission, Admitted, BuildKey, CheckedArtifact, Claim, Command, CommandId, CommandRecord, DecisionRecord,
-    Durability, EventFilter, EventSummary, Fence, FollowedRun, KeptFacts, Page, Progress, ReceiptRecord,
-    Recorded, Redecided, Redecision, RunSeen, StoredEvent, UnheededBuild,
+    Durability, EventFilter, EventSummary, Fence, FollowedRun, KeptFacts, NearMissCount, Page, Progress,
+    ReceiptRecord, Recorded, Redecided, Redecision, RunSeen, StoredEvent, UnheededBuild,
     ports::{Ledger, LedgerError},
 };
 use launchgate_outcome::Check;
 use launchgate_statement::{EventId, Timestamp};
-use launchgate_triggers::{ArtifactRule, LaunchId};
+use launchgate_triggers::{ArtifactRule, LaunchId, TriggerName};
 use launchgate_trust::BuildFacts;
 use rusqlite::Connection;
 
@@ -30,7 +30,7 @@ use crate::{
     disk::memory_file_system,
     event,
     fault::OpenError,
-    listing,
+    listing, near_misses,
     readers::Readers,
     receipt::ReceiptRow,
     redecision::RedecisionRows,
@@ -266,6 +266,15 @@ impl Ledger for SqliteLedger {
 
     async fn events(&self, filter: EventFilter) -> Result<Page<EventSummary>, LedgerError> {
         self.readers.read(move |db| listing::events(db, &filter)).await
+    }
+
+    async fn near_misses(
+        &self,
+        trigger: Option<&TriggerName>,
+        limit: usize,
+    ) -> Result<Vec<NearMissCount>, LedgerError> {
+        let trigger = trigger.cloned();
+        self.readers.read(move |db| near_misses::counts(db, trigger.as_ref(), limit)).await
     }
 
     async fn ready(&self) -> Result<(), LedgerError> {

@@ -21,6 +21,7 @@ mod fault;
 mod ledger;
 mod listing;
 mod migrations;
+mod near_misses;
 mod readers;
 mod receipt;
 mod redecision;

@@ -25,6 +25,12 @@ struct DecisionLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct NearMissLabels {
+    trigger: String,
+    clause: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct WebhookLabels {
     end: &'static str,
 }
@@ -49,6 +55,7 @@ pub(crate) struct Metrics {
     registry: Registry,
     receipts: Family<ReceiptLabels, Counter>,
     decisions: Family<DecisionLabels, Counter>,
+    near_misses: Family<NearMissLabels, Counter>,
     webhooks: Family<WebhookLabels, Counter>,
     questions: Family<QuestionLabels, Counter>,
     run_entries: Family<RunLabels, Counter>,
@@ -69,6 +76,12 @@ impl Metrics {
         registry.register("receipts", "Deliveries by outcome and reason", receipts.clone());
         let decisions = Family::default();
         registry.register("decisions", "Decisions of deliveries by trigger and outcome", decisions.clone());
+        let near_misses = Family::default();
+        registry.register(
+            "near_misses",
+            "Events that a trigger would have matched but for one clause, by trigger and clause",
+            near_misses.clone(),
+        );
         let webhooks = Family::default();
         registry.register(
             "webhooks",
@@ -113,6 +126,7 @@ impl Metrics {
             registry,
             receipts,
             decisions,
+            near_misses,
             webhooks,
             questions,
             run_entries,
@@ -128,6 +142,10 @@ impl Metrics {
     pub(crate) fn answered(&self, answer: &Answer, took: Duration) {
         self.receipt(answer.outcome, answer.reason);
         self.decided(&answer.decisions);
+        for miss in &answer.near_misses {
+            let labels = NearMissLabels { trigger: miss.trigger.to_string(), clause: miss.clause.as_str() };
+            self.near_misses.get_or_create(&labels).inc();
+        }
         self.seconds.observe(took.as_secs_f64());
     }
 

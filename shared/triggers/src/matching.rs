@@ -16,7 +16,7 @@ use crate::expression::Expression;
 pub(crate) struct Match {
     /// `pipeline`, `organization`, `branch`, `tag`, `step`, in the order of the ladder.
     pub(crate) clauses: Vec<Clause>,
-    /// The pipeline when it is one name: compared before anything else is looked at.
+    /// The pipeline when it is one name.
     pub(crate) literal_pipeline: Option<String>,
     /// `artifact`.
     pub(crate) artifact: Option<ArtifactPatterns>,
@@ -66,10 +66,9 @@ pub(crate) struct Matched {
 }
 
 impl Match {
-    /// Whether the trigger can be ruled out by the pipeline alone. What is vouched never differs from
-    /// what is claimed (`trust` refuses such an event), so the claim can rule out and cannot let in.
-    pub(crate) fn ruled_out(&self, claimed: &Build) -> bool {
-        matches!((&self.literal_pipeline, &claimed.pipeline), (Some(wanted), Some(found)) if wanted != found)
+    /// `match.pipeline`.
+    pub(crate) fn pipelines(&self) -> Option<&PatternList> {
+        self.clauses.iter().find(|clause| clause.fact == FactName::Pipeline).map(|clause| &clause.patterns)
     }
 
     /// Every clause but `when`.

@@ -5,13 +5,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use launchgate_outcome::Check;
 use launchgate_statement::{EventId, Timestamp};
-use launchgate_triggers::{ArtifactRule, LaunchId};
+use launchgate_triggers::{ArtifactRule, LaunchId, TriggerName};
 use launchgate_trust::BuildFacts;
 
 use crate::{
     Admission, Admitted, BuildKey, CheckedArtifact, Claim, Command, CommandId, CommandRecord, DecisionRecord,
-    Durability, EventFilter, EventSummary, Fence, FollowedRun, KeptFacts, Page, Progress, ReceiptRecord,
-    Recorded, Redecided, Redecision, RunSeen, StoredEvent, UnheededBuild,
+    Durability, EventFilter, EventSummary, Fence, FollowedRun, KeptFacts, NearMissCount, Page, Progress,
+    ReceiptRecord, Recorded, Redecided, Redecision, RunSeen, StoredEvent, UnheededBuild,
 };
 
 /// The durable record of receipts, events, decisions and commands. Its own clock is the only one that
@@ -150,6 +150,14 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// Events and rejected deliveries, newest first.
     async fn events(&self, filter: EventFilter) -> Result<Page<EventSummary>, LedgerError>;
+
+    /// How often one clause alone kept triggers (or this one) from matching, the count that grew last first.
+    /// Each new event's `Admission::near_misses` count once, whatever comes again.
+    async fn near_misses(
+        &self,
+        trigger: Option<&TriggerName>,
+        limit: usize,
+    ) -> Result<Vec<NearMissCount>, LedgerError>;
 
     /// Whether a write can be made durable now; for `/readyz`.
     async fn ready(&self) -> Result<(), LedgerError>;

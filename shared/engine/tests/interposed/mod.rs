@@ -5,14 +5,14 @@ use std::{future::Future, pin::Pin, sync::Mutex, time::Duration};
 use async_trait::async_trait;
 use launchgate_engine::{
     Admission, Admitted, BuildKey, CheckedArtifact, Claim, Command, CommandId, CommandRecord, DecisionRecord,
-    Durability, EventFilter, EventSummary, Fence, FollowedRun, KeptFacts, Page, Progress, ReceiptRecord,
-    Recorded, Redecided, Redecision, RunSeen, StoredEvent, UnheededBuild,
+    Durability, EventFilter, EventSummary, Fence, FollowedRun, KeptFacts, NearMissCount, Page, Progress,
+    ReceiptRecord, Recorded, Redecided, Redecision, RunSeen, StoredEvent, UnheededBuild,
     ports::{Ledger, LedgerError},
 };
 use launchgate_ledger_sqlite::SqliteLedger;
 use launchgate_outcome::Check;
 use launchgate_statement::{EventId, Timestamp};
-use launchgate_triggers::{ArtifactRule, LaunchId};
+use launchgate_triggers::{ArtifactRule, LaunchId, TriggerName};
 use launchgate_trust::BuildFacts;
 
 type Errand = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -159,6 +159,14 @@ impl Ledger for Interposed {
 
     async fn events(&self, filter: EventFilter) -> Result<Page<EventSummary>, LedgerError> {
         self.below.events(filter).await
+    }
+
+    async fn near_misses(
+        &self,
+        trigger: Option<&TriggerName>,
+        limit: usize,
+    ) -> Result<Vec<NearMissCount>, LedgerError> {
+        self.below.near_misses(trigger, limit).await
     }
 
     async fn ready(&self) -> Result<(), LedgerError> {

@@ -228,7 +228,7 @@ pub(crate) fn facts(n: u32, id: &str, signed: i64, finished: i64) -> BuildFacts 
 pub(crate) fn admission(n: u32, decisions: Vec<DecisionRecord>) -> Admission {
     let receipt = ReceiptRecord { event: Some(id(n)), ..receipt(&format!("message-{n}")) };
     let decisions = decisions.into_iter().map(Arc::new).collect();
-    Admission { receipt, event: event(n), decisions, claim: 8, lease: LEASE }
+    Admission { receipt, event: event(n), decisions, near_misses: Vec::new(), claim: 8, lease: LEASE }
 }
 
 /// The same with claims that run out at once.

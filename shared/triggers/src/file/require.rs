@@ -1,5 +1,7 @@
 //! `require`.
 
+use std::collections::HashMap;
+
 use launchgate_statement::FactName;
 use launchgate_trust::{Repository, SignerId};
 
@@ -30,7 +32,7 @@ const MAX_AGE_SECONDS: u64 = 86_400;
 pub(super) fn read(
     member: &Member,
     signers: &SignerList,
-    sets: &mut Vec<Vec<SignerId>>,
+    sets: &mut HashMap<Vec<SignerId>, usize>,
     reads: &mut Vec<Reads>,
     findings: &mut Findings,
 ) -> Option<Requirements> {
@@ -46,10 +48,8 @@ pub(super) fn read(
     let build = section.get("build").map(|it| scalar::choice(it, &["none", "passed"], findings));
     let max_age = section.get("maxAge").map(|it| scalar::duration(it, findings));
     let (any_of, at_least) = permitted?;
-    let signer_set = sets.iter().position(|set| *set == any_of).unwrap_or_else(|| {
-        sets.push(any_of.clone());
-        sets.len() - 1
-    });
+    let next = sets.len();
+    let signer_set = *sets.entry(any_of.clone()).or_insert(next);
     Some(Requirements {
         any_of,
         signer_set,

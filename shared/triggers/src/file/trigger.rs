@@ -1,5 +1,7 @@
 //! `triggers`: which build may start what.
 
+use std::collections::{HashMap, HashSet};
+
 use launchgate_statement::Sha256;
 use launchgate_trust::{BUILD_FACTS, SignerId, SignerKind, facts_vouched_by};
 
@@ -54,27 +56,26 @@ pub(super) fn read_all(
     context: &Context,
     findings: &mut Findings,
 ) -> (Vec<Trigger>, Vec<Vec<SignerId>>) {
-    let (mut triggers, mut sets) = (Vec::new(), Vec::new());
+    let (mut triggers, mut sets) = (Vec::new(), HashMap::new());
     let Shape::List(items) = &member.value.shape else {
         let message = format!("expected a list for `triggers`, found {}", member.value.kind());
         findings.error("wrong-type", &member.value.at, message);
-        return (triggers, sets);
+        return (triggers, Vec::new());
     };
     if items.is_empty() {
         findings.error("empty-value", &member.key_at, "expected at least one trigger, found none");
     }
-    let mut names = Vec::new();
+    let mut names = HashSet::new();
     for item in items {
         if let Some(name) = item.get("name")
             && let Shape::Text(text) = &name.shape
         {
-            if names.contains(&text) {
+            if !names.insert(text) {
                 let message = format!("the trigger name `{text}` stands twice");
                 findings
                     .error("duplicate-trigger", &name.at, message)
                     .fix("give each trigger a name of its own");
             }
-            names.push(text);
         }
         let whole = defaults.under(item);
         triggers.extend(read(whole.as_ref().unwrap_or(item), defaults, context, &mut sets, findings));
@@ -82,14 +83,16 @@ pub(super) fn read_all(
     if items.iter().any(|item| matches!(item.shape, Shape::Map(_))) {
         defaults.warn_of_unused(findings);
     }
-    (triggers, sets)
+    let mut sets: Vec<_> = sets.into_iter().collect();
+    sets.sort_unstable_by_key(|(_, place)| *place);
+    (triggers, sets.into_iter().map(|(set, _)| set).collect())
 }
 
 fn read(
     item: &Node,
     defaults: &Defaults,
     context: &Context,
-    sets: &mut Vec<Vec<SignerId>>,
+    sets: &mut HashMap<Vec<SignerId>, usize>,
     findings: &mut Findings,
 ) -> Option<Trigger> {
     let section = Section::open("a trigger", KEYS, item, &item.at, findings)?;

@@ -5,6 +5,7 @@ mod an_event;
 mod artifact_demands;
 mod bad_input;
 mod build_facts;
+mod candidates;
 mod decisions;
 mod defaults;
 mod every_field;

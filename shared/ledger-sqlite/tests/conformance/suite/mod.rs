@@ -8,6 +8,7 @@ pub(crate) mod claims;
 pub(crate) mod commands;
 pub(crate) mod conditions;
 pub(crate) mod listing;
+pub(crate) mod near_misses;
 pub(crate) mod redecision;
 pub(crate) mod runs;
 
@@ -91,6 +92,8 @@ macro_rules! conformance {
             listing: newest_first_with_rejections_and_without_duplicates, pages_stay_put_while_rows_come_in,
                 filters_hold_together, every_outcome_is_found_by_its_filter, a_foreign_cursor_is_an_error,
                 ready_and_flush_answer;
+            near_misses: each_event_counts_once_for_a_trigger_and_clause, a_copy_of_an_event_counts_nothing,
+                every_clause_comes_back_after_a_restart;
         }
     };
     (@tests $factory:ty; $($module:ident: $($rule:ident),+;)*) => {$(
