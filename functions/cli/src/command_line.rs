@@ -11,6 +11,7 @@ use crate::{
         completions::Completions, demo::Demo, diff::Diff, docs::Docs, emit::Emit, events::Events,
         explain::Explain, init::Init, inspect::Inspect, keygen::Keygen, lint::Lint, replay::Replay,
         schema::Schema, send::Send, serve::Serve, sign::Sign, test::Test, verify::Verify, version::Version,
+        wait::Wait,
     },
     failure::Failure,
     output::{Format, Output},
@@ -64,6 +65,8 @@ pub(crate) enum Command {
     Sign(Sign),
     /// Sign what this build made and publish the event: the Buildkite step
     Emit(Emit),
+    /// Wait, in a step of the build, until the gate has decided on an event or its run has ended
+    Wait(Wait),
     /// Deliver an event to a local service as Pub/Sub would
     Send(Send),
     /// Say what an event would come to, and why; nothing is launched
@@ -107,6 +110,7 @@ impl Command {
             Self::Keygen(command) => command.run(output),
             Self::Sign(command) => command.run(output),
             Self::Emit(command) => command.run(output),
+            Self::Wait(command) => command.run(output),
             Self::Send(command) => command.run(output),
             Self::Explain(command) => command.run(output),
             Self::Verify(command) => command.run(output),

@@ -57,13 +57,13 @@ impl Gate {
             let redecision = Redecision {
                 event: id.clone(),
                 signatures: event.signatures().to_vec(),
-                decisions: decisions.clone(),
+                decisions,
                 replaces: wanting.into_iter().chain(open).collect(),
                 adds: false,
                 unless_launched: false,
             };
             let Redecided { written, signatures } = self.ledger().redecide(redecision).await?;
-            work.extend(decisions.into_iter().filter(|decision| written.contains(&decision.launch_id)));
+            work.extend(written);
             unseen = missing(&judged, &signatures) && signatures.len() > union.len();
             union = signatures;
         }
@@ -74,6 +74,7 @@ impl Gate {
                 reason: None,
                 event: Some(id),
                 decisions: Vec::new(),
+                near_misses: Vec::new(),
             });
         }
         tracing::info!(event = %id, decisions = work.len(), "decided again with a new signer");

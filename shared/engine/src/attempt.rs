@@ -57,7 +57,7 @@ impl Gate {
 
     /// Before every call but a decision's first: is each counted signer still in force, the trigger still
     /// there, enforced, not paused? Source: DESIGN §5.
-    fn no_longer_allowed(&self, claimed: &Claimed, taken_over: bool) -> Option<Progress> {
+    pub(crate) fn no_longer_allowed(&self, claimed: &Claimed, taken_over: bool) -> Option<Progress> {
         if !taken_over {
             return None;
         }
@@ -88,7 +88,7 @@ impl Gate {
 
     /// Ends a decision that may not be sent any more, unless an earlier call may have made its run: that is
     /// followed up whatever the file says now, and nothing is sent anew.
-    async fn end(&self, claimed: &Claimed, ended: Progress) -> Progress {
+    pub(crate) async fn end(&self, claimed: &Claimed, ended: Progress) -> Progress {
         let (Some(since), Some(plan)) = (claimed.unanswered_since, &claimed.decision.plan) else {
             return ended;
         };
@@ -306,7 +306,7 @@ fn attempt(
     }
 }
 
-fn log(claimed: &Claimed, progress: &Progress) {
+pub(crate) fn log(claimed: &Claimed, progress: &Progress) {
     let decision = &claimed.decision;
     let (event, trigger, launch_id) = (&decision.event, &decision.trigger, &decision.launch_id);
     match progress {

@@ -244,13 +244,13 @@ impl Gate {
             let redecision = Redecision {
                 event: id.clone(),
                 signatures: Vec::new(),
-                decisions: decisions.clone(),
+                decisions,
                 replaces: vec![(Outcome::WaitingBuild, None)],
                 adds: false,
                 unless_launched: false,
             };
             let Redecided { written, .. } = self.ledger().redecide(redecision).await?;
-            for decision in decisions.into_iter().filter(|one| written.contains(&one.launch_id)) {
+            for decision in written {
                 let (trigger, outcome, reason) = self.launch(Work::Recorded(decision)).await;
                 let reason = reason.map_or("", Reason::as_str);
                 tracing::info!(event = %id, %trigger, %outcome, reason, "decided by build facts");

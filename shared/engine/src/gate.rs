@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use launchgate_outcome::{Check, Outcome, Reason, Refusal};
 use launchgate_statement::EventId;
-use launchgate_triggers::{Config, Decision, TriggerName, Verdict};
+use launchgate_triggers::{Config, Decision, NearMiss, TriggerName, Verdict};
 use launchgate_trust::{BuildkiteKeys, Carrier, Rejection, TrustInputs, VerifiedEvent, WebhookSecrets};
 use tracing::Instrument as _;
 
@@ -14,7 +14,7 @@ use crate::{
     builds::Beside,
     judge::{Decided, judge_carried},
     launch::{CALLS_AT_ONCE, Work},
-    ports::{BuildkiteApi, BuildkiteKeySource, Failures, Ledger, LedgerError, Vertex},
+    ports::{ArtifactCheck, BuildkiteApi, BuildkiteKeySource, Failures, Ledger, LedgerError, Vertex},
     reconcile::Asking,
     rejections::Rejections,
 };
@@ -33,6 +33,8 @@ pub struct GateParts {
     pub vertex: Arc<dyn Vertex>,
     /// Where failures are told.
     pub failures: Arc<dyn Failures>,
+    /// What looks at artifacts where they lie.
+    pub artifacts: Arc<dyn ArtifactCheck>,
     /// What verifies keyless events.
     pub buildkite_keys: Arc<dyn BuildkiteKeySource>,
     /// What verifies Buildkite's webhooks; without it none is believed.
@@ -64,6 +66,8 @@ pub struct Answer {
     pub event: Option<EventId>,
     /// What each decision came to.
     pub decisions: Vec<(TriggerName, Outcome)>,
+    /// What one clause alone kept from matching, if the event is new.
+    pub near_misses: Vec<NearMiss>,
 }
 
 impl Answer {
@@ -122,6 +126,10 @@ impl Gate {
 
     pub(crate) fn vertex(&self) -> &dyn Vertex {
         &*self.inner.parts.vertex
+    }
+
+    pub(crate) fn artifacts(&self) -> &dyn ArtifactCheck {
+        &*self.inner.parts.artifacts
     }
 
     pub(crate) fn buildkite_keys(&self) -> &dyn BuildkiteKeySource {
@@ -260,7 +268,7 @@ impl Gate {
             let body = body[..body.len().min(KEPT_BODY)].to_vec();
             self.ledger().record_receipt(ReceiptRecord { body, ..record }).await?;
         }
-        Ok(Answer { outcome, reason, event: None, decisions: Vec::new() })
+        Ok(Answer { outcome, reason, event: None, decisions: Vec::new(), near_misses: Vec::new() })
     }
 
     async fn admit(
@@ -269,7 +277,6 @@ impl Gate {
         decided: Decided,
     ) -> Result<Answer, NothingDecided> {
         let Decided { event, decisions } = decided;
-        let outcome = decisions.outcome();
         let published = receipt.receipt().publish_time;
         let id = event.id();
         let unmatched = decisions.decisions.is_empty().then(|| Reason::NoTriggerMatches.meaning().to_owned());
@@ -289,9 +296,8 @@ impl Gate {
             .into_iter()
             .map(|decision| Arc::new(self.decision_record(&event, decision)))
             .collect();
-        // `interrupted` is what an intent is until more is recorded; the delivery itself was not.
-        let reason = summed(&records).map_or(Some(Reason::NoTriggerMatches), |(_, reason)| reason);
-        let reason = reason.filter(|reason| *reason != Reason::Interrupted);
+        let (outcome, reason) = Admission::comes_to(&records);
+        let near_misses = decisions.near_misses;
         let admission = Admission {
             receipt: ReceiptRecord { outcome, reason, event: Some(id.clone()), ..receipt_record(receipt) },
             event: EventRecord {
@@ -305,20 +311,22 @@ impl Gate {
                 checks,
                 unmatched,
             },
-            decisions: records.clone(),
+            decisions: records,
+            near_misses: near_misses.clone(),
             claim: CALLS_AT_ONCE,
             lease: self.lease(),
         };
         match self.ledger().admit(admission).await? {
-            Admitted::New { now } => {
+            Admitted::New { now, decisions } => {
                 let mut claimed = 0;
-                let waits = records.iter().any(|decision| decision.outcome == Outcome::WaitingBuild);
-                let work = records.into_iter().map(|decision| {
+                let waits = decisions.iter().any(|decision| decision.outcome == Outcome::WaitingBuild);
+                let work = decisions.into_iter().map(|decision| {
                     let held = decision.is_launchable() && claimed < CALLS_AT_ONCE;
                     claimed += usize::from(held);
                     if held { Work::Held { decision, now } } else { Work::Recorded(decision) }
                 });
                 let mut answer = self.launch_all(id.clone(), work.collect()).await;
+                answer.near_misses = near_misses;
                 if waits {
                     answer.decided_anew(self.look_again(&id).await);
                 }
@@ -335,12 +343,18 @@ impl Gate {
 
     /// A decision as it is recorded before anything is sent.
     pub(crate) fn decision_record(&self, event: &VerifiedEvent, decision: Decision) -> DecisionRecord {
-        let Decision { subject, sha256, trigger, ordinal, launch_id, verdict, checks, signers } = decision;
+        let Decision { subject, sha256, trigger, ordinal, launch_id, verdict, checks, signers, artifact } =
+            decision;
         let wait_seconds = match &verdict {
             Verdict::Wait { seconds, .. } => Some(*seconds),
-            _ => None,
+            _ => artifact.as_ref().map(|demand| demand.wait_seconds),
         };
         let (outcome, reason, message, plan) = match verdict {
+            Verdict::Launch(plan) if artifact.is_some() => {
+                let message = "waits for the artifact to be looked at".to_owned();
+                let reason = Some(Reason::ArtifactCheckPending);
+                (Outcome::WaitingArtifact, reason, Some(message), Some(*plan))
+            }
             Verdict::Launch(plan) => (Outcome::Retrying, Some(Reason::Interrupted), None, Some(*plan)),
             Verdict::Observe(plan) => (Outcome::Observed, None, None, Some(*plan)),
             Verdict::Paused => (Outcome::SkippedPaused, None, None, None),
@@ -364,16 +378,11 @@ impl Gate {
             config: self.config().digest,
             attempts: Vec::new(),
             run: None,
+            artifact,
             wait_seconds,
             by: None,
         }
     }
-}
-
-/// What the decisions come to together, as recorded before anything is sent.
-fn summed(records: &[Arc<DecisionRecord>]) -> Option<(Outcome, Option<Reason>)> {
-    let first = records.iter().min_by_key(|record| record.outcome)?;
-    Some((first.outcome, first.reason))
 }
 
 fn receipt_record(receipt: &AuthenticatedReceipt) -> ReceiptRecord {

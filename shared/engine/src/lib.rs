@@ -6,6 +6,8 @@
 //! Does not: know HTTP, Google, SQL or the wall clock; those are the ports in `ports`.
 
 mod again;
+mod artifact_checks;
+mod asked;
 mod attempt;
 mod build_records;
 mod buildkite_keys;
@@ -15,6 +17,7 @@ mod gate;
 mod judge;
 mod launch;
 mod metadata;
+mod near_miss_count;
 pub mod ports;
 mod receipt;
 mod reconcile;
@@ -24,18 +27,22 @@ mod replay;
 mod retry;
 mod run_log;
 mod runs;
+mod standing;
 mod sweep;
 
+pub use artifact_checks::ArtifactReport;
 pub use build_records::{BuildKey, BuildToAsk, FactsKept, KeptFacts, UnheededBuild};
 pub use builds::{BuildAnswer, BuildEnd};
 pub use comparison::{Difference, same_job};
 pub use gate::{Answer, Gate, GateParts, NothingDecided};
 pub use judge::{Decided, Judgement, judge, judge_recorded};
+pub use near_miss_count::NearMissCount;
 pub use receipt::{AuthenticatedReceipt, Receipt, UnreadableDelivery};
 pub use records::{
-    Admission, Admitted, AttemptRecord, CallSummary, Claim, Claimed, Command, CommandId, CommandKind,
-    CommandRecord, DecisionRecord, Durability, EventFilter, EventRecord, EventSummary, Fence, FollowedRun,
-    Known, Page, Progress, ReceiptRecord, Recorded, Redecided, Redecision, Run, StoredEvent,
+    Admission, Admitted, AttemptRecord, CallSummary, CheckedArtifact, Claim, Claimed, Command, CommandId,
+    CommandKind, CommandRecord, DecisionRecord, Durability, EventFilter, EventRecord, EventSummary, Fence,
+    FollowedRun, Known, Page, Progress, ReceiptRecord, Recorded, Redecided, Redecision, Run, StoredEvent,
 };
 pub use runs::{FIRST_LOOK, RunAnswer, RunEnd, RunSeen};
+pub use standing::{Holder, NewerBuild, Standing};
 pub use sweep::SweepReport;

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use launchgate_outcome::{Check, Outcome, Reason};
 use launchgate_statement::{Artifact, Build, EventDigest, EventId, Sha256, Timestamp};
-use launchgate_triggers::{LaunchId, LaunchPlan, TriggerName};
+use launchgate_triggers::{ArtifactDemand, LaunchId, LaunchPlan, NearMiss, TriggerName};
 use launchgate_trust::{SignerId, VerifiedSignature};
 use serde::{Deserialize, Serialize};
 
@@ -94,7 +94,11 @@ pub struct DecisionRecord {
     pub attempts: Vec<AttemptRecord>,
     /// The run.
     pub run: Option<Run>,
-    /// For how long it waits from when it was recorded, in seconds, when it is `waiting_build`.
+    /// What must be found where the artifact lies before it is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact: Option<ArtifactDemand>,
+    /// For how long it waits from when it was recorded, in seconds, when it is `waiting_build` or
+    /// `waiting_artifact`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_seconds: Option<u64>,
     /// Who asked for it, when it comes of a replay: the command's number and its author.
@@ -105,7 +109,7 @@ pub struct DecisionRecord {
 impl DecisionRecord {
     /// Whether there is something to send, or to follow up.
     pub fn is_launchable(&self) -> bool {
-        self.outcome.is_open() && self.outcome != Outcome::WaitingBuild
+        self.outcome.is_open() && !matches!(self.outcome, Outcome::WaitingBuild | Outcome::WaitingArtifact)
     }
 }
 
@@ -176,12 +180,30 @@ pub struct Admission {
     pub event: EventRecord,
     /// Its decisions. Shared, since the caller goes on working with what the ledger writes.
     pub decisions: Vec<Arc<DecisionRecord>>,
-    /// How many of those that are open and hold a plan are claimed in the same commit (the first ones,
+    /// What one clause alone kept from matching; counted if the event is new.
+    pub near_misses: Vec<NearMiss>,
+    /// How many of the decisions that are open and hold a plan are claimed in the same commit (the first ones,
     /// fence 1): as many as the caller begins to send at once. The others are due and must be claimed one
     /// by one, each right before its call, so that a crash never makes an unsent one look sent.
     pub claim: usize,
     /// How long these claims last.
     pub lease: Duration,
+}
+
+impl Admission {
+    /// What an event comes to by decisions of which nothing was sent yet: one to launch counts as launched.
+    pub fn comes_to(decisions: &[Arc<DecisionRecord>]) -> (Outcome, Option<Reason>) {
+        let stands = |decision: &Arc<DecisionRecord>| {
+            // `interrupted` is what an intent is until more is recorded; the delivery itself was not.
+            if decision.is_launchable() {
+                (Outcome::Launched, None)
+            } else {
+                (decision.outcome, decision.reason)
+            }
+        };
+        let first = decisions.iter().map(stands).min_by_key(|(outcome, _)| *outcome);
+        first.unwrap_or((Outcome::NoMatch, Some(Reason::NoTriggerMatches)))
+    }
 }
 
 /// What an admission came to.
@@ -191,6 +213,8 @@ pub enum Admitted {
     New {
         /// The ledger's clock at the admission; the first intent of every claimed decision.
         now: Timestamp,
+        /// The decisions as they were recorded: those whose conditions are not met have ended.
+        decisions: Vec<Arc<DecisionRecord>>,
     },
     /// The event was there; only the receipt was recorded, as `duplicate`.
     Known(Known),
@@ -229,8 +253,9 @@ pub struct Redecision {
 /// What a redecision came to.
 #[derive(Clone, Debug)]
 pub struct Redecided {
-    /// The launch ids that were written. Those that are open are due at once and claimed by nobody.
-    pub written: Vec<LaunchId>,
+    /// The decisions that were written, as they were recorded: those whose conditions are not met have ended.
+    /// Those that are open are due at once and claimed by nobody.
+    pub written: Vec<Arc<DecisionRecord>>,
     /// The union of signers as it now stands.
     pub signatures: Vec<VerifiedSignature>,
 }
@@ -240,6 +265,9 @@ pub struct Redecided {
 pub enum Claim {
     /// The caller holds it.
     Held(Box<Claimed>),
+    /// It was never sent, and its conditions no longer let it be: it has just ended, in the commit that would
+    /// have been the claim.
+    Ended(Arc<DecisionRecord>),
     /// Someone else holds a live lease.
     Busy,
     /// Nothing is open on it (or there is no such decision).
@@ -274,7 +302,7 @@ pub enum Progress {
         /// The call.
         attempt: AttemptRecord,
     },
-    /// Try again later. `outcome` is `retrying`, `waiting_quota` or `launch_unknown`.
+    /// Try again later. `outcome` is `retrying`, `waiting_quota`, `waiting_artifact` or `launch_unknown`.
     Later {
         /// Where it waits.
         outcome: Outcome,
@@ -300,6 +328,19 @@ pub enum Progress {
         /// The call, when one was made.
         attempt: Option<AttemptRecord>,
     },
+}
+
+/// What follows from having looked at an artifact.
+#[derive(Clone, Debug)]
+pub enum CheckedArtifact {
+    /// It is as it should be: the decision is `retrying / interrupted` from now on, what an intent is, under the
+    /// same claim, which lasts this long from now.
+    Launch {
+        /// How long.
+        lease: Duration,
+    },
+    /// The claim ends with this.
+    Settled(Box<Progress>),
 }
 
 /// Whether a record took.

@@ -105,8 +105,8 @@ impl Gate {
         let waits = decisions.iter().any(|decision| decision.outcome == Outcome::WaitingBuild);
         let mut said = Vec::new();
         for decision in decisions {
-            if written.contains(&decision.launch_id) {
-                let (trigger, outcome, reason) = self.launch(Work::Recorded(decision)).await;
+            if let Some(written) = written.iter().find(|written| written.launch_id == decision.launch_id) {
+                let (trigger, outcome, reason) = self.launch(Work::Recorded(written.clone())).await;
                 let reason = reason.map_or(String::new(), |reason| format!("/{reason}"));
                 said.push(format!("{trigger}: {outcome}{reason}"));
             } else {

@@ -5,7 +5,7 @@ use futures_util::{StreamExt, stream};
 use launchgate_outcome::Outcome;
 use launchgate_triggers::LaunchId;
 
-use crate::{Claim, Gate, ports::LedgerError};
+use crate::{Claim, DecisionRecord, Gate, ports::LedgerError};
 
 /// Decisions, failures and commands one sweep takes up; the next sweep takes the rest.
 const BATCH: usize = 64;
@@ -37,7 +37,7 @@ pub struct SweepReport {
 }
 
 impl Gate {
-    /// Takes up what is due, bounded.
+    /// Takes up what is due, bounded; but for artifacts, which take their own time (`check_artifacts`).
     pub async fn sweep(&self) -> Result<SweepReport, LedgerError> {
         let mut report = SweepReport::default();
         self.carry_out_commands(&mut report).await?;
@@ -81,7 +81,16 @@ impl Gate {
             Claim::Held(claimed) if claimed.decision.outcome == Outcome::WaitingBuild => {
                 Ok(Some(self.expire(&claimed).await?))
             }
+            // It was not when it came due.
+            Claim::Held(claimed) if claimed.decision.outcome == Outcome::WaitingArtifact => {
+                Ok(Some(self.leave_to_checks(&claimed).await?))
+            }
             Claim::Held(claimed) => Ok(Some(self.work_on(*claimed, true).await?.outcome)),
+            Claim::Ended(decision) => {
+                let DecisionRecord { event, trigger, launch_id, outcome, message, .. } = &*decision;
+                tracing::info!(%event, %trigger, %launch_id, %outcome, message, "ended before its first call");
+                Ok(Some(*outcome))
+            }
             Claim::Busy | Claim::Settled => Ok(None),
         }
     }

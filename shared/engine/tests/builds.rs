@@ -15,7 +15,8 @@ use launchgate_engine::{
     Answer, AuthenticatedReceipt, BuildAnswer, BuildEnd, BuildKey, Command, CommandKind, DecisionRecord,
     FactsKept, Gate, GateParts, Receipt, Run, SweepReport,
     ports::{
-        AnsweredBuild, BuildkiteApi, BuildkiteApiError, CallError, NoBuildkiteKeys, NoFailureTopic, Vertex,
+        AnsweredBuild, BuildkiteApi, BuildkiteApiError, CallError, NoArtifactCheck, NoBuildkiteKeys,
+        NoFailureTopic, Vertex,
     },
 };
 use launchgate_ledger_sqlite::{Options, SqliteLedger};
@@ -157,6 +158,7 @@ impl World {
             ledger: ledger.clone(),
             vertex: vertex.clone(),
             failures: Arc::new(NoFailureTopic),
+            artifacts: Arc::new(NoArtifactCheck),
             buildkite_keys: Arc::new(NoBuildkiteKeys),
             webhook_secrets: Some(WebhookSecrets::parse(&format!("{SECRET}, older")).unwrap()),
             buildkite_api: api.map(|api| api as Arc<dyn BuildkiteApi>),

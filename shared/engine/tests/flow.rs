@@ -13,14 +13,16 @@ use async_trait::async_trait;
 use launchgate_engine::{
     Answer, AuthenticatedReceipt, Command, CommandKind, DecisionRecord, Gate, GateParts, Judgement, Receipt,
     Run, judge,
-    ports::{CallError, CallErrorKind, FailureNotice, Failures, NoBuildkiteKeys, Vertex},
+    ports::{CallError, CallErrorKind, FailureNotice, Failures, NoArtifactCheck, NoBuildkiteKeys, Vertex},
 };
 use launchgate_ledger_sqlite::{Options, SqliteLedger};
 use launchgate_outcome::{Outcome, Reason};
 use launchgate_statement::{
     Artifact, Build, BuildkiteIds, EventId, PAYLOAD_TYPE, ProvenanceDraft, Sha256, Timestamp,
 };
-use launchgate_triggers::{Config, DecideOptions, Files, LaunchPlan, Overrides, load};
+use launchgate_triggers::{
+    Config, DecideOptions, Files, LaunchPlan, MissedClause, NearMiss, Overrides, TriggerName, load,
+};
 use launchgate_trust::{AuthenticatedSender, BuildkiteKeys, Scheme, SigningKey, TrustInputs};
 use serde_json::{Value, json};
 
@@ -185,6 +187,7 @@ impl World {
             ledger: Arc::new(ledger),
             vertex: vertex.clone(),
             failures: told.clone(),
+            artifacts: Arc::new(NoArtifactCheck),
             buildkite_keys: Arc::new(NoBuildkiteKeys),
             webhook_secrets: None,
             buildkite_api: None,
@@ -669,4 +672,26 @@ async fn more_artifacts_than_calls_at_once_are_all_launched() {
         assert!(answer.decisions.iter().all(|(_, outcome)| *outcome == Outcome::Launched), "{answer:?}");
         assert_eq!(world.jobs(), 20);
     }
+}
+
+#[tokio::test]
+async fn what_one_clause_alone_keeps_from_matching_is_counted_with_the_event_and_once() {
+    let release = json!({"match": {"pipeline": "fraud-train", "branch": "release/*"}});
+    let world = World::with(PIPELINE_JOB, json!({"anyOf": ["one"]}), release);
+    let data = signed(1, &[&world.keys[0]]);
+    let miss = NearMiss { trigger: TriggerName::parse("retrain").unwrap(), clause: MissedClause::Branch };
+
+    let first = world.deliver(&data).await;
+    let again = world.deliver(&data).await;
+    let second = world.deliver(&signed(2, &[&world.keys[0]])).await;
+
+    assert_eq!((first.outcome, &first.near_misses[..]), (Outcome::NoMatch, &[miss.clone()][..]));
+    assert_eq!((again.outcome, &again.near_misses[..]), (Outcome::Duplicate, &[][..]));
+    let command = CommandKind::Replay { event: first.event.unwrap(), force: false };
+    let asked = Command { kind: command, by: "me".into(), why: "does it match by now?".into() };
+    world.gate.ledger().ask(asked).await.unwrap();
+    assert_eq!(world.gate.sweep().await.unwrap().commands, 1);
+    let [count] = &world.gate.ledger().near_misses(None, 10).await.unwrap()[..] else { panic!("one count") };
+    assert_eq!((&count.trigger, count.clause, count.events), (&miss.trigger, miss.clause, 2));
+    assert_eq!(Some(&count.last_event), second.event.as_ref());
 }

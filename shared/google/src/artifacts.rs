@@ -2,22 +2,29 @@
 //! change afterwards.
 //!
 //! Promises: a digest is computed from the bytes themselves, never taken on faith; an object is pinned to
-//! its generation and an image to its manifest's digest. Does not: write, list, or pull layers.
+//! its generation and an image to its manifest's digest; an access token is shown to Google alone.
+//! Does not: write or list.
 
+mod access;
+mod anonymous_token;
 mod bucket;
+mod check;
+mod hashing;
 mod image;
+mod image_content;
+mod registry;
 
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
-use reqwest::{Client, RequestBuilder, header::HeaderMap};
+use reqwest::{Client, RequestBuilder, Response};
 
 use crate::{
     CredentialSettings, Credentials, Endpoint, Endpoints, GoogleError,
-    http::{self, Answer, CutOff},
+    http::{self, Answer, CutOff, cut_off},
     redaction::redacted,
 };
 
-pub use bucket::{BucketObject, ObjectAddress};
+pub use bucket::{BucketObject, object_address};
 pub use image::{Image, Tags};
 
 /// Told how many bytes were read, of how many.
@@ -38,6 +45,14 @@ pub struct ArtifactReader {
     endpoints: Endpoints,
     storage: Credentials,
     registry: Credentials,
+    clients: Clients,
+}
+
+/// Made at the first call: one that speaks TLS costs time and memory.
+#[derive(Debug, Default)]
+struct Clients {
+    tls: OnceLock<Client>,
+    plain: OnceLock<Client>,
 }
 
 impl ArtifactReader {
@@ -45,30 +60,40 @@ impl ArtifactReader {
     pub fn new(endpoints: Endpoints, settings: &CredentialSettings) -> Self {
         let storage = Credentials::new(settings.clone(), endpoints.storage_override());
         let registry = Credentials::new(settings.clone(), endpoints.registry_override());
-        Self { endpoints, storage, registry }
+        Self { endpoints, storage, registry, clients: Clients::default() }
+    }
+
+    fn client(&self, endpoint: &Endpoint) -> Result<Client, GoogleError> {
+        let made = if endpoint.is_tls() { &self.clients.tls } else { &self.clients.plain };
+        if let Some(client) = made.get() {
+            return Ok(client.clone());
+        }
+        let client = http::client(endpoint)?;
+        Ok(made.get_or_init(|| client).clone())
     }
 }
 
-/// A client and headers for one server.
-struct Connection {
-    client: Client,
-    headers: HeaderMap,
+/// Sends a request whose answer is content: its head comes soon, its body as it may.
+async fn opened(what: &str, request: RequestBuilder) -> Result<Response, GoogleError> {
+    let sent = tokio::time::timeout(STALL_TIMEOUT, request.send()).await.map_err(|_| stalled(what))?;
+    sent.map_err(|error| unreachable(what, &cut_off(&error)))
 }
 
-impl Connection {
-    async fn open(endpoint: &Endpoint, credentials: Option<&Credentials>) -> Result<Self, GoogleError> {
-        let headers = match credentials {
-            Some(credentials) => credentials.headers(TIMEOUT).await?,
-            None => HeaderMap::new(),
-        };
-        Ok(Self { client: http::client(endpoint)?, headers })
-    }
+/// Reads a whole small document, whatever its status.
+async fn document(what: &str, request: RequestBuilder) -> Result<Answer, GoogleError> {
+    let sent = http::send(request.timeout(TIMEOUT), DOCUMENT_LIMIT).await;
+    sent.map_err(|cut| unreachable(what, &cut))
+}
 
-    /// A whole small document; `Ok` is 200.
-    async fn document(&self, what: &str, request: RequestBuilder) -> Result<Answer, GoogleError> {
-        let request = request.headers(self.headers.clone()).timeout(TIMEOUT);
-        let answer = http::send(request, DOCUMENT_LIMIT).await.map_err(|cut| unreachable(what, &cut))?;
-        if answer.status == 200 { Ok(answer) } else { Err(refused(what, answer.status, &answer.body)) }
+/// The document, if it is there; `Ok` is 200.
+fn found(what: &str, answer: Answer) -> Result<Answer, GoogleError> {
+    if answer.status == 200 { Ok(answer) } else { Err(refused(what, answer.status, &answer.body)) }
+}
+
+fn stalled(what: &str) -> GoogleError {
+    GoogleError::Unreachable {
+        what: what.to_owned(),
+        cause: format!("nothing came for {} s", STALL_TIMEOUT.as_secs()),
     }
 }
 

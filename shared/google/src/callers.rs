@@ -62,16 +62,15 @@ impl Callers {
             return Ok(Caller::As(made.clone()));
         }
         let iam = self.endpoints.iam_credentials();
-        let (client, source) = match &accounts.iam {
-            Some(known) => known.clone(),
-            None => {
-                let replaced = self.endpoints.iam_credentials_override();
-                let source = match replaced {
-                    Some(_) => Arc::new(Credentials::new(self.settings.clone(), replaced)),
-                    None => self.itself.clone(),
-                };
-                accounts.iam.insert((http::client(&iam)?, source)).clone()
-            }
+        let (client, source) = if let Some(known) = &accounts.iam {
+            known.clone()
+        } else {
+            let replaced = self.endpoints.iam_credentials_override();
+            let source = match replaced {
+                Some(_) => Arc::new(Credentials::new(self.settings.clone(), replaced)),
+                None => self.itself.clone(),
+            };
+            accounts.iam.insert((http::client(&iam)?, source)).clone()
         };
         let quota_project = self.settings.quota_project.clone();
         let made = Arc::new(Impersonation::new(email, source, iam, client, quota_project));

@@ -24,7 +24,7 @@ mod run;
 mod templates;
 mod vertex;
 
-pub use artifacts::{ArtifactReader, BucketObject, Image, ObjectAddress, Progress, Tags};
+pub use artifacts::{ArtifactReader, BucketObject, Image, Progress, Tags, object_address};
 pub use credentials::{Account, CredentialSettings, Credentials};
 pub use endpoints::{Endpoint, Endpoints, Override};
 pub use error::GoogleError;

@@ -13,6 +13,7 @@ use crate::{
     clock::micros,
     column::{Json, Plain, count, json},
     fault::Fault,
+    standing::order_number,
 };
 
 /// A decision ready to be written: the JSON is made on the caller's thread, not on the writer's.
@@ -23,6 +24,7 @@ pub(crate) struct DecisionRow {
     signers: String,
     attempts: String,
     run: Option<String>,
+    artifact: Option<String>,
 }
 
 impl DecisionRow {
@@ -33,6 +35,21 @@ impl DecisionRow {
             signers: json(&record.signers)?,
             attempts: json(&record.attempts)?,
             run: record.run.as_ref().map(json).transpose()?,
+            artifact: record.artifact.as_ref().map(json).transpose()?,
+            record,
+        })
+    }
+
+    /// The same decision as its conditions let it be: what the ledger is asked changes no plan and no signer.
+    pub(crate) fn with(&self, record: Arc<DecisionRecord>) -> Result<Self, Fault> {
+        let Self { plan, signers, attempts, run, artifact, .. } = self;
+        Ok(Self {
+            checks: json(&record.checks)?,
+            plan: plan.clone(),
+            signers: signers.clone(),
+            attempts: attempts.clone(),
+            run: run.clone(),
+            artifact: artifact.clone(),
             record,
         })
     }
@@ -48,12 +65,14 @@ impl DecisionRow {
         let sql = "INSERT INTO decisions (launch_id, event, trigger_name, ordinal, outcome, \
                    reason, message, attempts, attempt_count, run, asked_by, open, fence, \
                    recorded_fence, claimed_at, due_at, first_intent, decided, unanswered_since, changed, \
-                   failure_told, wait_seconds) \
+                   failure_told, wait_seconds, artifact_rule, once_key, order_line, order_number, hourly) \
                    VALUES (:launch_id, :event, :trigger_name, :ordinal, :outcome, :reason, :message, \
                    :attempts, :attempt_count, :run, :asked_by, :open, :claimed, 0, \
                    iif(:claimed, :now, NULL), :due_at, iif(:claimed, :now, NULL), :now, \
-                   iif(:claimed, :now, NULL), :now, 0, :wait_seconds)";
+                   iif(:claimed, :now, NULL), :now, 0, :wait_seconds, :artifact_rule, \
+                   :once_key, :order_line, :order_number, :hourly)";
         let record = &self.record;
+        let Held { once_key, order_line, order_number, hourly } = self.held();
         db.prepare_cached(sql)?.execute(named_params! {
             ":launch_id": record.launch_id.as_str(),
             ":event": event,
@@ -71,6 +90,11 @@ impl DecisionRow {
             ":due_at": now.plus_micros(lease.map_or_else(|| self.wait_micros(), micros)).micros(),
             ":now": now.micros(),
             ":wait_seconds": self.wait_seconds(),
+            ":artifact_rule": self.artifact_rule(),
+            ":once_key": once_key,
+            ":order_line": order_line,
+            ":order_number": order_number,
+            ":hourly": hourly,
         })?;
         self.put_body(db, db.last_insert_rowid())?;
         self.note_wait(db, event)
@@ -84,9 +108,12 @@ impl DecisionRow {
                    attempts = :attempts, attempt_count = :attempt_count, run = :run, \
                    asked_by = :asked_by, open = :open, fence = fence + 1, recorded_fence = fence + 1, \
                    due_at = iif(outcome = 'waiting_build' AND :outcome = 'waiting_build', due_at, :due_at), \
-                   decided = :now, changed = :now, failure_told = 0, wait_seconds = :wait_seconds \
-                   WHERE launch_id = :launch_id RETURNING seq, event";
+                   decided = :now, changed = :now, failure_told = 0, wait_seconds = :wait_seconds, \
+                   artifact_rule = :artifact_rule, \
+                   once_key = :once_key, order_line = :order_line, order_number = :order_number, \
+                   hourly = :hourly, run_at = NULL WHERE launch_id = :launch_id RETURNING seq, event";
         let record = &self.record;
+        let Held { once_key, order_line, order_number, hourly } = self.held();
         let (seq, event) = db.prepare_cached(sql)?.query_row(
             named_params! {
                 ":launch_id": record.launch_id.as_str(),
@@ -101,11 +128,29 @@ impl DecisionRow {
                 ":now": now.micros(),
                 ":due_at": now.plus_micros(self.wait_micros()).micros(),
                 ":wait_seconds": self.wait_seconds(),
+                ":artifact_rule": self.artifact_rule(),
+                ":once_key": once_key,
+                ":order_line": order_line,
+                ":order_number": order_number,
+                ":hourly": hourly,
             },
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
         self.put_body(db, seq)?;
         self.note_wait(db, event)
+    }
+
+    /// What it holds and counts for from now on.
+    fn held(&self) -> Held<'_> {
+        let Some(conditions) = self.record.conditions() else { return Held::default() };
+        // A forced replay counts, and holds no key that somebody could want.
+        let once = conditions.once.as_ref().filter(|_| self.record.ordinal == 0);
+        Held {
+            once_key: once.map(|key| key.as_bytes().as_slice()),
+            order_line: conditions.newest.as_ref().map(|key| key.line.as_bytes().as_slice()),
+            order_number: conditions.newest.map(order_number),
+            hourly: conditions.per_hour.map(|_| true),
+        }
     }
 
     /// Notes which build it waits for, when it does.
@@ -117,16 +162,24 @@ impl DecisionRow {
         self.record.wait_seconds.map(|seconds| i64::try_from(seconds).unwrap_or(i64::MAX))
     }
 
-    /// How long it is left alone by the sweep.
+    fn artifact_rule(&self) -> Option<&'static str> {
+        self.record.artifact.as_ref().map(|demand| demand.rule.as_str())
+    }
+
+    /// How long it is left alone by the sweep: what waits for build facts, until its end. An artifact is looked
+    /// at at once.
     fn wait_micros(&self) -> i64 {
-        self.wait_seconds().unwrap_or(0).saturating_mul(1_000_000)
+        match self.record.outcome {
+            Outcome::WaitingBuild => self.wait_seconds().unwrap_or(0).saturating_mul(1_000_000),
+            _ => 0,
+        }
     }
 
     fn put_body(&self, db: &Connection, decision: i64) -> Result<(), Fault> {
-        let sql = "INSERT INTO decision_bodies (decision, subject, sha256, checks, plan, signers, config) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (decision) DO UPDATE SET \
+        let sql = "INSERT INTO decision_bodies (decision, subject, sha256, checks, plan, signers, config, \
+                   artifact) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (decision) DO UPDATE SET \
                    checks = excluded.checks, plan = excluded.plan, signers = excluded.signers, \
-                   config = excluded.config";
+                   config = excluded.config, artifact = excluded.artifact";
         db.prepare_cached(sql)?.execute(params![
             decision,
             self.record.subject,
@@ -134,7 +187,8 @@ impl DecisionRow {
             self.checks,
             self.plan,
             self.signers,
-            self.record.config.as_bytes()
+            self.record.config.as_bytes(),
+            self.artifact
         ])?;
         Ok(())
     }
@@ -145,9 +199,18 @@ impl DecisionRow {
     }
 }
 
+/// The columns by which other decisions find this one.
+#[derive(Default)]
+struct Held<'a> {
+    once_key: Option<&'a [u8]>,
+    order_line: Option<&'a [u8]>,
+    order_number: Option<i64>,
+    hourly: Option<bool>,
+}
+
 /// Selects what `decision` reads, under `d`; say which.
 pub(crate) const SELECT_DECISION: &str = "SELECT e.id AS event_id, d.*, b.subject, b.sha256, b.checks, \
-    b.plan, b.signers, b.config FROM decisions d JOIN decision_bodies b ON b.decision = d.seq \
+    b.plan, b.signers, b.config, b.artifact FROM decisions d JOIN decision_bodies b ON b.decision = d.seq \
     JOIN events e ON e.seq = d.event";
 
 /// A decision read back.
@@ -168,6 +231,7 @@ pub(crate) fn decision(row: &Row<'_>) -> rusqlite::Result<DecisionRecord> {
         config: row.get::<_, Plain<_>>("config")?.0,
         attempts: row.get::<_, Json<_>>("attempts")?.0,
         run: row.get::<_, Option<Json<_>>>("run")?.map(|run| run.0),
+        artifact: row.get::<_, Option<Json<_>>>("artifact")?.map(|demand| demand.0),
         wait_seconds: row
             .get::<_, Option<i64>>("wait_seconds")?
             .and_then(|seconds| u64::try_from(seconds).ok()),

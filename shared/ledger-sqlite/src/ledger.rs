@@ -8,18 +8,20 @@ use std::{
 
 use async_trait::async_trait;
 use launchgate_engine::{
-    Admission, Admitted, BuildKey, BuildToAsk, Claim, Command, CommandId, CommandRecord, DecisionRecord,
-    Durability, EventFilter, EventSummary, Fence, FollowedRun, KeptFacts, Page, Progress, ReceiptRecord,
-    Recorded, Redecided, Redecision, RunSeen, StoredEvent, UnheededBuild,
+    Admission, Admitted, BuildKey, BuildToAsk, CheckedArtifact, Claim, Command, CommandId, CommandRecord,
+    DecisionRecord, Durability, EventFilter, EventSummary, Fence, FollowedRun, KeptFacts, NearMissCount,
+    Page, Progress, ReceiptRecord, Recorded, Redecided, Redecision, RunSeen, StoredEvent, UnheededBuild,
     ports::{Ledger, LedgerError},
 };
-use launchgate_statement::{EventDigest, EventId};
-use launchgate_triggers::LaunchId;
+use launchgate_outcome::Check;
+use launchgate_statement::{EventDigest, EventId, Timestamp};
+use launchgate_triggers::{ArtifactRule, LaunchId, TriggerName};
 use launchgate_trust::BuildFacts;
 use rusqlite::Connection;
 
 use crate::{
     admission::AdmissionRows,
+    artifact_checks::{self, CheckedRow},
     build_asks, build_facts,
     claims::{self, ProgressRow},
     clock::Clock,
@@ -28,7 +30,7 @@ use crate::{
     disk::memory_file_system,
     event,
     fault::OpenError,
-    listing,
+    listing, near_misses,
     readers::Readers,
     receipt::ReceiptRow,
     redecision::RedecisionRows,
@@ -151,6 +153,32 @@ impl Ledger for SqliteLedger {
         }
     }
 
+    async fn renew(
+        &self,
+        launch_id: &LaunchId,
+        fence: Fence,
+        lease: Duration,
+    ) -> Result<Recorded, LedgerError> {
+        let launch_id = launch_id.clone();
+        self.writer.write(move |db, now| artifact_checks::renew(db, &launch_id, fence, lease, now)).await
+    }
+
+    async fn artifact_checked(
+        &self,
+        launch_id: &LaunchId,
+        fence: Fence,
+        checks: Vec<Check>,
+        checked: CheckedArtifact,
+    ) -> Result<Option<Timestamp>, LedgerError> {
+        let row = CheckedRow::new(launch_id.clone(), fence, &checks, checked)?;
+        self.writer.write(move |db, now| row.write(db, now)).await
+    }
+
+    async fn due_checks(&self, rule: ArtifactRule, limit: usize) -> Result<Vec<LaunchId>, LedgerError> {
+        let now = self.clock.now();
+        self.readers.read(move |db| artifact_checks::due(db, rule, now, limit)).await
+    }
+
     async fn due(&self, limit: usize) -> Result<Vec<LaunchId>, LedgerError> {
         let now = self.clock.now();
         self.readers.read(move |db| claims::due(db, now, limit)).await
@@ -253,6 +281,15 @@ impl Ledger for SqliteLedger {
 
     async fn events(&self, filter: EventFilter) -> Result<Page<EventSummary>, LedgerError> {
         self.readers.read(move |db| listing::events(db, &filter)).await
+    }
+
+    async fn near_misses(
+        &self,
+        trigger: Option<&TriggerName>,
+        limit: usize,
+    ) -> Result<Vec<NearMissCount>, LedgerError> {
+        let trigger = trigger.cloned();
+        self.readers.read(move |db| near_misses::counts(db, trigger.as_ref(), limit)).await
     }
 
     async fn ready(&self) -> Result<(), LedgerError> {

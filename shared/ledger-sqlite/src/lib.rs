@@ -7,6 +7,7 @@
 //! anything.
 
 mod admission;
+mod artifact_checks;
 mod build_asks;
 mod build_facts;
 mod claims;
@@ -21,10 +22,12 @@ mod fault;
 mod ledger;
 mod listing;
 mod migrations;
+mod near_misses;
 mod readers;
 mod receipt;
 mod redecision;
 mod runs;
+mod standing;
 mod writer;
 
 pub use fault::OpenError;

@@ -125,7 +125,10 @@ reasons! {
     TriggerRemoved = "trigger_removed" in DeniedPolicy: "The trigger is no longer in the file, or no longer enforced.", fix "Replay the event if another trigger should take it.";
     SignerRevoked = "signer_revoked" in DeniedPolicy: "A signer that the decision counted was revoked before the launch.", fix "Replay after signing with a signer in force.";
     BuildFactsExpired = "build_facts_expired" in DeniedPolicy: "Buildkite's word on the build did not come in time.", fix "Check Buildkite's webhook, the relay and the subscription of `ingress.builds`; then replay the event.";
-    ArtifactUnchecked = "artifact_unchecked" in DeniedPolicy: "The artifact could not be checked in time.", fix "Check the service's read access to the artifact.";
+    ArtifactMissing = "artifact_missing" in DeniedPolicy: "There is no such object, generation, manifest or blob where the artifact's uri points.", fix "Push before you emit, and keep what was emitted: it was deleted or overwritten, or lies elsewhere. Where the account may not even see it, grant read access; the message has the line.";
+    ArtifactDiffers = "artifact_differs" in DeniedPolicy: "What lies at the artifact's uri is not what the statement says.", fix "Emit what was pushed, after it was pushed; find out who else may write there.";
+    ArtifactNotCheckable = "artifact_not_checkable" in DeniedPolicy: "The trigger asks for the artifact to be checked, and its uri names nothing that can be: no uri, another scheme, a tag, no generation, or too large.", fix "Emit `gs://BUCKET/OBJECT#GENERATION` or `HOST/REPOSITORY@sha256:DIGEST`; `launchgate emit` pins both by itself.";
+    ArtifactUnchecked = "artifact_unchecked" in DeniedPolicy: "The artifact could not be checked within `waitFor.artifact`; the message says what came in between last.", fix "Check the service's read access to the artifact, then replay.";
     ArtifactChanged = "artifact_changed" in DeniedPolicy: "The build named another artifact set than before.", fix "Name a build's artifacts once, when they are final; any job of the cluster can write the build's meta-data, so look who did.";
 
     WhenError = "when_error" in DeniedPolicy: "The trigger's `when` has no value for this event; what cannot be evaluated does not launch.", fix "Guard the expression with `has(…)`.";
@@ -142,7 +145,11 @@ reasons! {
     FieldValue = "field_value" in InvalidParameters: "A value is not acceptable in its field.", fix "See the message for the field's rule.";
 
     // -- waiting, launching -------------------------------------------------------------------
+    OncePer = "once_per" in Duplicate: "Another launch holds what the trigger launches once (`oncePer`); the message names its launch id and run.", fix "Nothing to do if one run is meant. The key is free again when its holder ends without a run: then replay the event. `--force` launches a second run.";
+    NewerBuildLaunched = "newer_build_launched" in Superseded: "The trigger launches the newest build only (`order: newest`), and a newer build of the same pipeline and branch was launched.", fix "Nothing to do if the older build is not wanted; `launchgate replay EVENT --force --why …` launches it all the same.";
+    HourlyLimit = "hourly_limit" in RateCapped: "The trigger has as many launches within 60 minutes as `maxLaunchesPerHour` allows.", fix "Find out why there are so many events; replay this one later, or raise the limit.";
     BuildFactsAwaited = "build_facts_awaited" in WaitingBuild: "The trigger reads what only Buildkite itself can prove of the build, and Buildkite's webhook has not come yet.", fix "Nothing to do if the webhook is set up; else see docs/triggers.md on build facts.";
+    ArtifactCheckPending = "artifact_check_pending" in WaitingArtifact: "Everything else passed, and the artifact has not been checked yet, or could not be reached; it is tried again until `waitFor.artifact` ends.", fix "Nothing to do while the message names an outage; a missing permission is mended by the line in the message.";
     BuildNotFinished = "build_not_finished" in WaitingBuild: "The trigger asks for a build that passed, and the build still runs or is blocked.", fix "Nothing to do: it goes on when the build ends. Unblock the build if it waits for somebody.";
     VertexUnavailable = "vertex_unavailable" in Retrying: "Vertex AI did not answer, or answered that it is unavailable.", fix "Nothing to do: it is retried.";
     VertexRateLimited = "vertex_rate_limited" in Retrying: "Vertex AI's request rate limit was reached.", fix "Nothing to do: it is retried more slowly.";

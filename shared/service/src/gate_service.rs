@@ -8,10 +8,10 @@ use launchgate_engine::{
     ports::{BuildkiteApi, BuildkiteKeySource, Failures, Ledger, NoBuildkiteKeys, NoFailureTopic},
 };
 use launchgate_google::{
-    CredentialSettings, Endpoints, FailureTopic, Freshness, KeySet, PubSub, VertexClient,
+    ArtifactReader, CredentialSettings, Endpoints, FailureTopic, Freshness, KeySet, PubSub, VertexClient,
 };
 use launchgate_ledger_sqlite::{Options, SqliteLedger};
-use launchgate_triggers::{Config, LedgerChoice, PushAuth, Route};
+use launchgate_triggers::{ArtifactRule, Config, LedgerChoice, PushAuth, Route};
 use launchgate_trust::WebhookSecrets;
 use tokio::{net::TcpListener, sync::watch};
 
@@ -28,6 +28,13 @@ use crate::{
 
 /// How often the embedded sweep looks for work. It costs one indexed read when there is none.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// How long one artifact may be read where nobody waits for the answer. 50 GiB, the most that is read, come
+/// within it at 30 MB/s.
+const LONGEST_CHECK: Duration = Duration::from_mins(30);
+
+/// Artifacts read whole at the same time: each takes what the network gives.
+pub(crate) const CONTENTS_AT_ONCE: usize = 2;
 
 /// The role `gate` of the trigger service.
 pub struct GateService {
@@ -77,6 +84,7 @@ impl GateService {
         if !accepts_only_tokens(&config) {
             warnings.push("`auth: none`: every process of this machine may push".to_owned());
         }
+        let artifacts = Arc::new(ArtifactReader::new(endpoints.clone(), &settings));
         let webhook_secrets = webhook_secrets(&config, environment)?;
         let buildkite_api = AskedBuildkite::of(&config, &endpoints, environment)?;
         let buildkite_api = buildkite_api.map(|api| Arc::new(api) as Arc<dyn BuildkiteApi>);
@@ -130,8 +138,16 @@ impl GateService {
             sweep: door(&config.ingress.sweep),
         };
         let vertex = Arc::new(vertex);
-        let parts =
-            GateParts { config, ledger, vertex, failures, buildkite_keys, webhook_secrets, buildkite_api };
+        let parts = GateParts {
+            config,
+            ledger,
+            vertex,
+            failures,
+            artifacts,
+            buildkite_keys,
+            webhook_secrets,
+            buildkite_api,
+        };
         let health = Health::new(certs, buildkite, warnings);
         Ok(Self { shared: Arc::new(Shared::new(Gate::new(parts), health, doors)) })
     }
@@ -154,10 +170,19 @@ impl GateService {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> std::io::Result<()> {
         let (stop, stopped) = watch::channel(false);
+        // Each in a loop of its own: an artifact of many gigabytes must not keep a retry waiting.
+        let checkers: Vec<_> = [ArtifactRule::Exists]
+            .into_iter()
+            .chain([ArtifactRule::Content; CONTENTS_AT_ONCE])
+            .map(|rule| tokio::spawn(check_until(self.shared.clone(), rule, stopped.clone())))
+            .collect();
         let sweeper = tokio::spawn(sweep_until(self.shared.clone(), stopped));
         let served = listen::serve(listener, self.router(), shutdown).await;
         let _ = stop.send(true);
         let _ = sweeper.await;
+        for checker in checkers {
+            let _ = checker.await;
+        }
         if let Err(error) = self.gate().ledger().flush().await {
             tracing::error!(%error, "the ledger could not be flushed; the sweep of the next start finishes what is open");
         }
@@ -176,6 +201,31 @@ async fn sweep_until(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
             }
             Err(error) => {
                 tracing::error!(%error, "the sweep could not work; it tries again");
+                SWEEP_EVERY * 5
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = stopped.changed() => return,
+        }
+    }
+}
+
+/// Looks at artifacts that wait. At the end of the process a look is broken off: whoever comes next takes it up
+/// as soon as the claim has run out.
+async fn check_until(shared: Arc<Shared>, rule: ArtifactRule, mut stopped: watch::Receiver<bool>) {
+    loop {
+        let looked = tokio::select! {
+            looked = shared.gate.check_artifacts(rule, LONGEST_CHECK) => looked,
+            _ = stopped.changed() => return,
+        };
+        let pause = match looked {
+            Ok(report) => {
+                shared.metrics.checked(&report);
+                if report.more && report.looked_at > 0 { Duration::ZERO } else { SWEEP_EVERY }
+            }
+            Err(error) => {
+                tracing::error!(%error, "no artifact could be looked at; it is tried again");
                 SWEEP_EVERY * 5
             }
         };

@@ -4,6 +4,7 @@
 //! every recorded outcome, 503 only when nothing was decided); shutdown loses nothing.
 //! Does not: decide, verify events, speak to Vertex; that is the engine and its adapters.
 
+mod asked;
 mod buildkite_api;
 mod buildkite_keys;
 mod clock;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use launchgate_engine::{Answer, BuildAnswer, BuildEnd, RunAnswer, SweepReport};
+use launchgate_engine::{Answer, ArtifactReport, BuildAnswer, BuildEnd, RunAnswer, SweepReport};
 use launchgate_outcome::{Outcome, Reason};
 use launchgate_triggers::{SignerDates, TriggerName};
 use prometheus_client::{
@@ -25,8 +25,19 @@ struct DecisionLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct NearMissLabels {
+    trigger: String,
+    clause: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct WebhookLabels {
     end: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct QuestionLabels {
+    status: u16,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -44,7 +55,9 @@ pub(crate) struct Metrics {
     registry: Registry,
     receipts: Family<ReceiptLabels, Counter>,
     decisions: Family<DecisionLabels, Counter>,
+    near_misses: Family<NearMissLabels, Counter>,
     webhooks: Family<WebhookLabels, Counter>,
+    questions: Family<QuestionLabels, Counter>,
     run_entries: Family<RunLabels, Counter>,
     seconds: Histogram,
     pub(crate) in_flight: Gauge,
@@ -63,11 +76,23 @@ impl Metrics {
         registry.register("receipts", "Deliveries by outcome and reason", receipts.clone());
         let decisions = Family::default();
         registry.register("decisions", "Decisions of deliveries by trigger and outcome", decisions.clone());
+        let near_misses = Family::default();
+        registry.register(
+            "near_misses",
+            "Events that a trigger would have matched but for one clause, by trigger and clause",
+            near_misses.clone(),
+        );
         let webhooks = Family::default();
         registry.register(
             "webhooks",
             "Buildkite's webhooks: kept, repeated, older, unused, or why refused",
             webhooks.clone(),
+        );
+        let questions = Family::default();
+        registry.register(
+            "questions",
+            "Questions of jobs about their events, by HTTP status",
+            questions.clone(),
         );
         let run_entries = Family::default();
         registry.register(
@@ -101,7 +126,9 @@ impl Metrics {
             registry,
             receipts,
             decisions,
+            near_misses,
             webhooks,
+            questions,
             run_entries,
             seconds,
             in_flight,
@@ -115,6 +142,10 @@ impl Metrics {
     pub(crate) fn answered(&self, answer: &Answer, took: Duration) {
         self.receipt(answer.outcome, answer.reason);
         self.decided(&answer.decisions);
+        for miss in &answer.near_misses {
+            let labels = NearMissLabels { trigger: miss.trigger.to_string(), clause: miss.clause.as_str() };
+            self.near_misses.get_or_create(&labels).inc();
+        }
         self.seconds.observe(took.as_secs_f64());
     }
 
@@ -150,6 +181,11 @@ impl Metrics {
         self.receipts.get_or_create(&labels).inc();
     }
 
+    /// A job asked; the answer's HTTP status is one of a handful.
+    pub(crate) fn asked(&self, status: u16) {
+        self.questions.get_or_create(&QuestionLabels { status }).inc();
+    }
+
     pub(crate) fn shed(&self) {
         self.shed.inc();
     }
@@ -161,6 +197,11 @@ impl Metrics {
     pub(crate) fn swept(&self, report: &SweepReport) {
         self.sweeps.inc();
         self.swept.inc_by(u64::try_from(report.taken_up).unwrap_or(u64::MAX));
+    }
+
+    /// Artifacts looked at; launches of theirs count as taken up like any other.
+    pub(crate) fn checked(&self, report: &ArtifactReport) {
+        self.swept.inc_by(u64::try_from(report.looked_at).unwrap_or(u64::MAX));
     }
 
     /// The Prometheus text format (`OpenMetrics`).

@@ -18,15 +18,21 @@ use axum::{
     routing::{get, post},
 };
 use bytes::{Bytes, BytesMut};
+use futures_util::future::join_all;
 use http_body_util::BodyExt;
-use launchgate_engine::{AuthenticatedReceipt, Gate, NothingDecided, UnreadableDelivery};
+use launchgate_engine::{
+    ArtifactReport, AuthenticatedReceipt, Gate, NothingDecided, SweepReport, UnreadableDelivery,
+};
 use launchgate_outcome::{Reason, Refusal};
+use launchgate_triggers::ArtifactRule;
 use launchgate_trust::AuthenticatedSender;
 use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 use crate::{
+    asked,
     clock::now,
+    gate_service::CONTENTS_AT_ONCE,
     health::Health,
     metrics::Metrics,
     push,
@@ -54,6 +60,10 @@ const ANSWER_TIME: Duration = Duration::from_mins(2);
 /// many machines: above that nothing at all could be accepted.
 const IN_FLIGHT: usize = 400;
 
+/// How long one artifact may be read while the caller of the sweep waits: Cloud Run gives a request five minutes
+/// unless told otherwise, and what it cuts off has to begin anew.
+const LONGEST_CHECK: Duration = Duration::from_mins(4);
+
 /// What the handlers share.
 pub(crate) struct Shared {
     pub(crate) gate: Gate,
@@ -64,13 +74,16 @@ pub(crate) struct Shared {
     pub(crate) runs: Option<Doorkeeper>,
     pub(crate) sweep: Option<Doorkeeper>,
     slots: Semaphore,
+    /// Of their own: whoever floods the gate with questions takes nothing from deliveries.
+    pub(crate) questions: Semaphore,
 }
 
 impl Shared {
     pub(crate) fn new(gate: Gate, health: Health, doors: Doors) -> Self {
         let Doors { events, builds, runs, sweep } = doors;
         let metrics = Metrics::new(&gate.config().signer_dates());
-        Self { gate, metrics, health, events, builds, runs, sweep, slots: Semaphore::new(IN_FLIGHT) }
+        let (slots, questions) = (Semaphore::new(IN_FLIGHT), Semaphore::new(asked::AT_ONCE));
+        Self { gate, metrics, health, events, builds, runs, sweep, slots, questions }
     }
 }
 
@@ -122,6 +135,9 @@ pub(crate) fn gate_routes(shared: Arc<Shared>) -> Router {
     }
     if shared.sweep.is_some() {
         router = router.route("/internal/sweep", post(sweep));
+    }
+    if shared.gate.answers_jobs() {
+        router = router.route("/v1/events/{event}", get(asked::asked));
     }
     router
         .route("/healthz", get(|| async { "ok\n" }))
@@ -256,14 +272,32 @@ async fn sweep(State(shared): State<Arc<Shared>>, request: Request) -> Response 
     if let Err(refused) = doorkeeper.admit(request.headers(), peer, now()).await {
         return not_admitted(&shared, refused);
     }
-    match shared.gate.sweep().await {
-        Ok(report) => {
-            shared.metrics.swept(&report);
-            let body = serde_json::to_string(&report).unwrap_or_default();
+    let gate = &shared.gate;
+    let content = || gate.check_artifacts(ArtifactRule::Content, LONGEST_CHECK);
+    let (swept, exists, contents) = tokio::join!(
+        gate.sweep(),
+        gate.check_artifacts(ArtifactRule::Exists, LONGEST_CHECK),
+        join_all(std::iter::repeat_with(content).take(CONTENTS_AT_ONCE)),
+    );
+    let checks = std::iter::once(exists).chain(contents).collect::<Result<Vec<_>, _>>();
+    match swept.and_then(|swept| Ok((swept, checks?))) {
+        Ok((sweep, checks)) => {
+            shared.metrics.swept(&sweep);
+            checks.iter().for_each(|checked| shared.metrics.checked(checked));
+            let artifacts = checks.into_iter().fold(ArtifactReport::default(), ArtifactReport::and);
+            let body = serde_json::to_string(&Swept { sweep, artifacts }).unwrap_or_default();
             ([(CONTENT_TYPE, "application/json")], body).into_response()
         }
         Err(error) => undecided(&shared, &error.to_string()),
     }
+}
+
+/// What one call of the sweep did.
+#[derive(serde::Serialize)]
+struct Swept {
+    #[serde(flatten)]
+    sweep: SweepReport,
+    artifacts: ArtifactReport,
 }
 
 async fn ready(State(shared): State<Arc<Shared>>) -> Response {

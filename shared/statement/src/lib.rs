@@ -6,6 +6,7 @@
 
 mod artifact;
 mod artifact_note;
+mod artifact_place;
 mod base64_text;
 mod build;
 mod bundle;
@@ -24,6 +25,7 @@ mod timestamp;
 
 pub use artifact::Artifact;
 pub use artifact_note::{ArtifactNote, NotedBuild, WEBHOOK_BUILDER_ID};
+pub use artifact_place::{ImageReference, ImageVersion, ObjectAddress};
 pub use build::{Build, FactName};
 pub use claims::is_commit_id;
 pub use digest::{EventDigest, EventId, Sha256};

@@ -1,11 +1,11 @@
 //! A triggers file that is sound as a whole.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use launchgate_statement::{Build, FactName, Sha256};
 use launchgate_trust::{PushIdentity, SignerId, Signers};
 
-use crate::{Place, Trigger};
+use crate::{Place, Trigger, pipeline_index::PipelineIndex};
 
 /// The triggers file after every check. Source of every field: DESIGN §4.
 #[derive(Debug)]
@@ -28,6 +28,10 @@ pub struct Config {
     pub signers: Signers,
     /// `triggers`, in the file's order.
     pub triggers: Vec<Trigger>,
+    /// `triggers` by what they say of the pipeline.
+    pub(crate) pipelines: PipelineIndex,
+    /// `triggers` by name.
+    pub(crate) trigger_names: HashMap<String, usize>,
     /// The distinct `anyOf` lists of the triggers.
     pub(crate) signer_sets: Vec<Vec<SignerId>>,
     /// Where each signer's id stands.
@@ -145,6 +149,6 @@ impl Config {
 
     /// The trigger of a name.
     pub fn trigger(&self, name: &str) -> Option<&Trigger> {
-        self.triggers.iter().find(|trigger| trigger.name.as_str() == name)
+        self.trigger_names.get(name).map(|place| &self.triggers[*place])
     }
 }

@@ -19,6 +19,7 @@ mod service;
 mod signers;
 mod source;
 mod trigger;
+mod turns;
 mod variables;
 mod vertex;
 mod wait_for;
@@ -34,7 +35,7 @@ use self::{
     section::Section,
     source::Source,
 };
-use crate::{Config, Finding, Overrides, RemoteTemplate};
+use crate::{Config, Finding, Overrides, RemoteTemplate, pipeline_index::PipelineIndex};
 
 /// The keys of each mapping that this version knows, by the mapping's name in messages. The published
 /// JSON Schema is held against this list.
@@ -173,6 +174,8 @@ fn read(text: &str, files: &dyn Files, overrides: &Overrides, findings: &mut Fin
         failures,
         buildkite,
         signers: signers.into_signers()?,
+        pipelines: PipelineIndex::new(triggers.iter().map(|trigger| trigger.matching.pipelines())),
+        trigger_names: triggers.iter().map(|trigger| trigger.name.as_str().to_owned()).zip(0..).collect(),
         triggers,
         signer_sets,
         signer_places,

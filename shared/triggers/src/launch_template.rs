@@ -10,7 +10,7 @@ use launchgate_statement::EventId;
 use serde_json::{Map, Value};
 
 use crate::{
-    LaunchId, LaunchKind, LaunchPlan, Request, Template, TriggerName,
+    LaunchConditions, LaunchId, LaunchKind, LaunchPlan, Request, Template, TriggerName,
     expression::ExpressionError,
     inputs::check_inputs,
     interpolation::{Interpolated, Part},
@@ -157,6 +157,7 @@ impl LaunchTemplate {
             location: self.location.clone(),
             impersonate: self.impersonate.clone(),
             request,
+            conditions: LaunchConditions::default(),
         })
     }
 

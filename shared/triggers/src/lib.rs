@@ -6,14 +6,18 @@
 //! event give the same plan, byte for byte. Errors carry file, line, column, a caret and the fix.
 //! Does not: read files (a `Files` is handed in), clocks, environment or network; launch anything.
 
+mod artifact_demand;
 mod body;
 mod build_word;
+mod conditions;
 mod config;
 mod decide;
 mod decision;
 mod expression;
+mod field_hash;
 mod file;
 mod finding;
+mod finding_code;
 mod inputs;
 mod interpolation;
 mod labels;
@@ -22,7 +26,9 @@ mod launch_template;
 mod lazy_scope;
 mod lint;
 mod matching;
+mod near_miss;
 mod overrides;
+mod pipeline_index;
 mod plan;
 mod pyyaml;
 mod requirements;
@@ -32,14 +38,19 @@ mod scope;
 mod template;
 mod template_address;
 mod trigger;
+mod turns;
 
+pub use artifact_demand::{ArtifactDemand, ArtifactPlace, ArtifactRule, PinnedObject};
+pub use conditions::{LaunchConditions, OnceKey, OrderKey};
 pub use config::{Buildkite, Config, Failures, Ingress, LedgerChoice, PushAuth, Route, Service, Vertex};
 pub use decide::{DecideOptions, decide};
 pub use decision::{Decision, Decisions, Unmatched, Verdict};
 pub use file::{Files, Loaded, Remote, load};
 pub use finding::{Finding, Place, Severity, render};
+pub use finding_code::FindingCode;
 pub use launch_id::{LaunchId, launch_id};
 pub use lint::lint;
+pub use near_miss::{MissedClause, NearMiss};
 pub use overrides::Overrides;
 pub use plan::{LaunchKind, LaunchPlan, Request};
 pub use rotation::{RotationNotice, SignerDates};

@@ -3,10 +3,14 @@
 mod build;
 
 use launchgate_outcome::{Check, Outcome, Reason, Refusal};
-use launchgate_statement::{Build, EventId, FactName, Timestamp};
+use launchgate_statement::{Artifact, Build, EventId, FactName, Timestamp};
 use launchgate_trust::{Repository, SignerId, Signers, VouchedFacts};
 
-use crate::build_word::{BuildWord, awaiting, is_left_to_buildkite};
+use crate::{
+    ArtifactDemand, ArtifactRule,
+    artifact_demand::not_checkable,
+    build_word::{BuildWord, awaiting, is_left_to_buildkite},
+};
 
 /// Seconds that the clock of a build agent may be ahead of Pub/Sub's. An event from further ahead would pass
 /// `maxAge` for as long as it likes.
@@ -29,6 +33,8 @@ pub(crate) struct Requirements {
     pub(crate) pull_request: PullRequestRule,
     /// `build: passed`.
     pub(crate) build_passed: bool,
+    /// `artifact`, when it asks for something.
+    pub(crate) artifact: Option<ArtifactRule>,
     /// `trustsCluster`, when given.
     pub(crate) trusts_cluster: Option<String>,
     /// `maxAge` in seconds.
@@ -62,6 +68,9 @@ pub(crate) struct Evidence<'a> {
     pub(crate) word: BuildWord<'a>,
     pub(crate) signers: &'a Signers,
     pub(crate) claimed: &'a Build,
+    pub(crate) artifact: &'a Artifact,
+    /// `waitFor.artifact` in seconds.
+    pub(crate) wait_for_artifact: u64,
     pub(crate) published: Timestamp,
     pub(crate) max_age_met: bool,
     /// The event in which the build first named its artifacts by webhook, if that is another one.
@@ -86,7 +95,7 @@ impl Requirements {
         facts: &VouchedFacts,
     ) -> impl Iterator<Item = (&'static str, RungOf)> + use<> {
         let asks = !matches!(word, BuildWord::NotAsked);
-        let walk: [(bool, &'static str, RungOf); 10] = [
+        let walk: [(bool, &'static str, RungOf); 11] = [
             (true, "require.signers", Self::signers),
             (facts.has_webhook(), "artifactSet", Self::artifact_set),
             (self.sources.is_some(), "require.sources", Self::sources),
@@ -97,6 +106,7 @@ impl Requirements {
             (self.pull_request != PullRequestRule::Any, "require.pullRequest", build::pull_request),
             (self.build_passed, "require.build", build::passed),
             (self.trusts_cluster.is_some(), "require.trustsCluster", build::cluster),
+            (self.artifact.is_some(), "require.artifact", Self::artifact),
         ];
         walk.into_iter().filter(|(asked, ..)| *asked).map(|(_, name, rung_of)| (name, rung_of))
     }
@@ -196,6 +206,24 @@ impl Requirements {
             reason: Reason::RepositoryNotAllowed,
         };
         rule.check(evidence, fits)
+    }
+
+    /// What is asked of the artifact itself, if anything is; the error says why it cannot be looked at.
+    pub(crate) fn demand(&self, artifact: &Artifact, wait: u64) -> Option<Result<ArtifactDemand, String>> {
+        self.artifact.map(|rule| ArtifactDemand::of(artifact, rule, wait))
+    }
+
+    /// Whether the artifact can be looked at; that is done last, by whoever launches.
+    fn artifact(&self, evidence: &Evidence) -> Rung {
+        let rule = self.artifact.unwrap_or(ArtifactRule::Exists);
+        match ArtifactDemand::of(evidence.artifact, rule, evidence.wait_for_artifact) {
+            Ok(demand) => (demand.not_looked_at(), None),
+            Err(problem) => {
+                let rung = not_checkable(rule, evidence.artifact).detail(problem.clone());
+                let message = format!("`artifact: {}` cannot be looked at: {problem}", rule.as_str());
+                (rung, Some((Reason::ArtifactNotCheckable, message)))
+            }
+        }
     }
 
     /// Source of the instant: DESIGN §4, maxAge. Publishing time is Google's clock.

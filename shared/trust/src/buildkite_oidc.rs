@@ -4,7 +4,7 @@
 //! build other than its own. Does not: fetch keys; read clocks; say anything about isolation of the job.
 
 use launchgate_outcome::{Reason, Refusal};
-use launchgate_statement::{Build, EventDigest, Statement, Timestamp, is_commit_id};
+use launchgate_statement::{Build, EventDigest, EventId, Statement, Timestamp, is_commit_id};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -104,6 +104,12 @@ impl BuildkiteOidc {
         format!("{audience}/event/{}", digest.0)
     }
 
+    /// The audience of a token by which a job asks what became of this event. It signs nothing: an event needs
+    /// `event_audience`, and neither is ever taken for the other.
+    pub fn wait_audience(audience: &str, event: &EventId) -> String {
+        format!("{audience}/wait/{event}")
+    }
+
     /// Whether a token that says this is about this event and was published in its time.
     pub(crate) fn accepts(
         &self,
@@ -126,10 +132,7 @@ impl BuildkiteOidc {
         claims: &Map<String, Value>,
         digest: EventDigest,
     ) -> Result<(), Refusal> {
-        if claims.get("iss").and_then(Value::as_str) != Some(ISSUER) {
-            let message = format!("expected `iss` {ISSUER}, found {}", shown(claims, "iss"));
-            return Err(Refusal::new(Reason::BuildkiteTokenIssuer, message));
-        }
+        check_issuer(claims)?;
         // One text, equal: a list, even of one, is not what Buildkite writes, and of two would make the
         // token good elsewhere too.
         let audience = claims.get("aud").and_then(Value::as_str);
@@ -154,14 +157,7 @@ impl BuildkiteOidc {
         counts: TokenTime,
     ) -> Result<TokenProof, Mismatch> {
         let claims = Claims(&token.claims);
-        let identity = TokenIdentity {
-            organization_slug: claims.owned("organization_slug")?,
-            organization_id: claims.owned("organization_id")?,
-            pipeline_id: claims.owned("pipeline_id")?,
-            build_id: claims.owned("build_id")?,
-            cluster_id: claims.owned("cluster_id")?,
-            queue_key: claims.owned("queue_key")?,
-        };
+        let identity = identity(&token.claims)?;
         let build = claims.agreeing_with(statement)?;
         claims.ids_agree_with(statement)?;
         self.check_pins(&identity)?;
@@ -197,8 +193,30 @@ impl BuildkiteOidc {
     }
 }
 
+/// Who a token is of.
+pub(crate) fn identity(claims: &Map<String, Value>) -> Result<TokenIdentity, Mismatch> {
+    let claims = Claims(claims);
+    Ok(TokenIdentity {
+        organization_slug: claims.owned("organization_slug")?,
+        organization_id: claims.owned("organization_id")?,
+        pipeline_id: claims.owned("pipeline_id")?,
+        build_id: claims.owned("build_id")?,
+        cluster_id: claims.owned("cluster_id")?,
+        queue_key: claims.owned("queue_key")?,
+    })
+}
+
+/// Whether Buildkite says that it issued the token.
+pub(crate) fn check_issuer(claims: &Map<String, Value>) -> Result<(), Refusal> {
+    if claims.get("iss").and_then(Value::as_str) == Some(ISSUER) {
+        return Ok(());
+    }
+    let message = format!("expected `iss` {ISSUER}, found {}", shown(claims, "iss"));
+    Err(Refusal::new(Reason::BuildkiteTokenIssuer, message))
+}
+
 /// The times of a token, in whole seconds: `iat < exp ≤ iat + 7200`. Source: DESIGN §3, "Token time".
-struct Lifetime {
+pub(crate) struct Lifetime {
     issued: i64,
     /// `max(iat, nbf)`.
     begins: i64,
@@ -206,7 +224,7 @@ struct Lifetime {
 }
 
 impl Lifetime {
-    fn read(claims: &Map<String, Value>) -> Result<Self, Refusal> {
+    pub(crate) fn read(claims: &Map<String, Value>) -> Result<Self, Refusal> {
         let seconds = |name: &str| {
             claims.get(name).and_then(Value::as_i64).ok_or_else(|| {
                 let message = format!("expected `{name}` in whole seconds, found {}", shown(claims, name));
@@ -229,7 +247,7 @@ impl Lifetime {
 
     /// `max(iat, nbf) − 60 ≤ published ≤ exp + 60`, `published − iat ≤ 900`. `published` is Google's clock, the
     /// only one in the exchange that neither job nor relay can set.
-    fn covers(&self, published: Timestamp) -> Result<(), Refusal> {
+    pub(crate) fn covers(&self, published: Timestamp) -> Result<(), Refusal> {
         let refuse = |reason, message: String| Err(Refusal::new(reason, message));
         let micros = |seconds: i64| i128::from(seconds) * MICROS;
         let at = i128::from(published.micros());
@@ -376,6 +394,6 @@ fn is_digest(hex: &str) -> bool {
 }
 
 /// A claim for a message; its text is bounded because a stranger may have written it.
-fn shown(claims: &Map<String, Value>, name: &str) -> String {
+pub(crate) fn shown(claims: &Map<String, Value>, name: &str) -> String {
     claims.get(name).map_or_else(|| "nothing".to_owned(), |value| bounded(&value.to_string()))
 }

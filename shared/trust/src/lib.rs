@@ -4,6 +4,7 @@
 //! its bytes and may say what it says; times are parameters, so every answer can be given again later.
 //! Does not: read clocks, files, environment or network; decide what a build may start.
 
+mod asking_job;
 mod build_facts;
 mod build_metadata;
 mod build_run;
@@ -33,6 +34,7 @@ mod verify;
 mod vouched;
 mod webhook_hmac;
 
+pub use asking_job::{AskingJob, verify_asking_job};
 pub use build_facts::{BUILD_FACTS, BuildFacts, BuildTold, FactsOrigin, PullRequest, WebhookTells};
 pub use build_metadata::{BuildMetadata, MetadataEnvelope};
 pub use build_run::BuildRun;

@@ -167,7 +167,7 @@ async fn a_build_whose_webhook_was_lost_is_asked_about_and_launched() {
     folder.wait_for_outcome(&event, "launched", PATIENCE).await;
 
     assert_eq!((vertex.jobs().len(), api.requests()), (1, 1));
-    let shown = folder.launchgate(&["events", "show", &event, "--output", "json"]).success().stdout;
+    let shown = folder.launchgate(&["events", "show", &event, "--output", "json"]).success().stdout.clone();
     assert!(shown.contains(r#""rest""#), "the ladder says who proves it: {shown}");
 }
 

@@ -130,7 +130,7 @@ fn a_case_by_a_keyless_signer_has_an_identity() {
     let folder = Folder::new()
         .with(signers, keyless)
         .with("anyOf: [release]", "anyOf: [buildkite, bundle]")
-        .with("      branch: main\n", "")
+        .with(", branch: main }", " }")
         .with("displayName: fraud-${build.number}", who);
     let cases = "\
 apiVersion: launchgate/v1

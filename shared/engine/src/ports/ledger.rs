@@ -3,18 +3,35 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use launchgate_statement::{EventDigest, EventId};
-use launchgate_triggers::LaunchId;
+use launchgate_outcome::Check;
+use launchgate_statement::{EventDigest, EventId, Timestamp};
+use launchgate_triggers::{ArtifactRule, LaunchId, TriggerName};
 use launchgate_trust::BuildFacts;
 
 use crate::{
-    Admission, Admitted, BuildKey, BuildToAsk, Claim, Command, CommandId, CommandRecord, DecisionRecord,
-    Durability, EventFilter, EventSummary, Fence, FollowedRun, KeptFacts, Page, Progress, ReceiptRecord,
-    Recorded, Redecided, Redecision, RunSeen, StoredEvent, UnheededBuild,
+    Admission, Admitted, BuildKey, BuildToAsk, CheckedArtifact, Claim, Command, CommandId, CommandRecord,
+    DecisionRecord, Durability, EventFilter, EventSummary, Fence, FollowedRun, KeptFacts, NearMissCount,
+    Page, Progress, ReceiptRecord, Recorded, Redecided, Redecision, RunSeen, StoredEvent, UnheededBuild,
 };
 
 /// The durable record of receipts, events, decisions and commands. Its own clock is the only one that
 /// leases and delays are measured by, so holders need not agree on the time.
+///
+/// # Conditions
+///
+/// A decision to launch may ask for what only the ledger knows (`DecisionRecord::asked`). Before one is written
+/// as an intent, by `admit` or `redecide`, the ledger finds its `Standing` and writes what
+/// `DecisionRecord::under` makes of it. Of two decisions that ask for the same, in whatever processes, one must
+/// see what the other wrote: reading the standing and writing the intent are one serializable transaction (one
+/// writer, as in `SQLite`; or a transaction that reads and writes a document of each key, line and trigger).
+///
+/// - `once`: the holder is the decision of this key that is open or ended as `launched` or `launch_unknown`.
+///   A key is held by that alone: whatever ends a decision without a run frees it in the same write. Forced
+///   replays (`ordinal` above 0) hold none.
+/// - `newest`: the newest of the line's decisions that are `launched`, of any ordinal, with a higher number.
+/// - `per_hour`: the trigger's decisions with such a limit, of any ordinal, that are open with something to send,
+///   or whose run (or `launch_unknown`) was recorded within the last 60 minutes by the ledger's clock. So no 60
+///   minutes see more launches than the limit, also when an outage ends and what was retried goes through.
 ///
 /// Every `Ok` means durable (but `Durability::MayRide`). Every call is safe to repeat: a lost response of
 /// a write that took must not make the repetition fail or write twice.
@@ -22,6 +39,8 @@ use crate::{
 pub trait Ledger: Send + Sync + 'static {
     /// Records a new event with its receipt, decisions and claims in one commit, or, when the event is
     /// known, the receipt alone as `duplicate`. Two concurrent admissions of one event yield one `New`.
+    /// Decisions are put [under their conditions](#conditions) in their order; the receipt of a new event says
+    /// what came of it.
     async fn admit(&self, admission: Admission) -> Result<Admitted, LedgerError>;
 
     /// Records a delivery that became no event.
@@ -29,11 +48,14 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// Adds signers to a known event and replaces or adds decisions, in one commit. A holder of a replaced
     /// record can write nothing into the new one. A decision that waits is due when its time is over; one that
-    /// waits already keeps its end.
+    /// waits already keeps its end. What may be written is first put [under its conditions](#conditions).
     async fn redecide(&self, redecision: Redecision) -> Result<Redecided, LedgerError>;
 
     /// Takes an open decision whose lease has run out (compare-and-set; the fence grows by one). One that is
-    /// `waiting_build` has nothing to send: its claim begins no intent and leaves nothing unanswered.
+    /// `waiting_build` or `waiting_artifact` has nothing to send yet: its claim begins no intent and leaves
+    /// nothing unanswered. One of ordinal 0 that no call of which may have been accepted (nothing is unanswered) is
+    /// asked for `conditions.newest` once more, in the same commit: it ends as `DecisionRecord::superseded_by` says
+    /// when a newer build was launched meanwhile.
     async fn claim(&self, launch_id: &LaunchId, lease: Duration) -> Result<Claim, LedgerError>;
 
     /// Records what an attempt came to and ends the claim, if `fence` is still the newest. Recording the
@@ -46,7 +68,30 @@ pub trait Ledger: Send + Sync + 'static {
         durability: Durability,
     ) -> Result<Recorded, LedgerError>;
 
-    /// Open decisions whose delay and lease have run out, oldest first.
+    /// Lets a claim last this long from now, if `fence` is still the newest and has recorded nothing.
+    async fn renew(
+        &self,
+        launch_id: &LaunchId,
+        fence: Fence,
+        lease: Duration,
+    ) -> Result<Recorded, LedgerError>;
+
+    /// Writes the ladder of a decision that waited for its artifact, and what follows, in one commit, if `fence`
+    /// is still the newest; `None` when it is not. To launch begins the intent: from then on a call may be
+    /// unanswered. Gives the ledger's clock.
+    async fn artifact_checked(
+        &self,
+        launch_id: &LaunchId,
+        fence: Fence,
+        checks: Vec<Check>,
+        checked: CheckedArtifact,
+    ) -> Result<Option<Timestamp>, LedgerError>;
+
+    /// Decisions that are `waiting_artifact` under this rule and whose delay and lease have run out, oldest first.
+    async fn due_checks(&self, rule: ArtifactRule, limit: usize) -> Result<Vec<LaunchId>, LedgerError>;
+
+    /// Open decisions whose delay and lease have run out, oldest first; without those that are
+    /// `waiting_artifact`.
     async fn due(&self, limit: usize) -> Result<Vec<LaunchId>, LedgerError>;
 
     /// `failed_launch` decisions whose failure has not been told yet, oldest first.
@@ -115,6 +160,14 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// Events and rejected deliveries, newest first.
     async fn events(&self, filter: EventFilter) -> Result<Page<EventSummary>, LedgerError>;
+
+    /// How often one clause alone kept triggers (or this one) from matching, the count that grew last first.
+    /// Each new event's `Admission::near_misses` count once, whatever comes again.
+    async fn near_misses(
+        &self,
+        trigger: Option<&TriggerName>,
+        limit: usize,
+    ) -> Result<Vec<NearMissCount>, LedgerError>;
 
     /// Whether a write can be made durable now; for `/readyz`.
     async fn ready(&self) -> Result<(), LedgerError>;

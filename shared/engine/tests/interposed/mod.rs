@@ -4,14 +4,15 @@ use std::{future::Future, pin::Pin, sync::Mutex, time::Duration};
 
 use async_trait::async_trait;
 use launchgate_engine::{
-    Admission, Admitted, BuildKey, BuildToAsk, Claim, Command, CommandId, CommandRecord, DecisionRecord,
-    Durability, EventFilter, EventSummary, Fence, FollowedRun, KeptFacts, Page, Progress, ReceiptRecord,
-    Recorded, Redecided, Redecision, RunSeen, StoredEvent, UnheededBuild,
+    Admission, Admitted, BuildKey, BuildToAsk, CheckedArtifact, Claim, Command, CommandId, CommandRecord,
+    DecisionRecord, Durability, EventFilter, EventSummary, Fence, FollowedRun, KeptFacts, NearMissCount,
+    Page, Progress, ReceiptRecord, Recorded, Redecided, Redecision, RunSeen, StoredEvent, UnheededBuild,
     ports::{Ledger, LedgerError},
 };
 use launchgate_ledger_sqlite::SqliteLedger;
-use launchgate_statement::{EventDigest, EventId};
-use launchgate_triggers::LaunchId;
+use launchgate_outcome::Check;
+use launchgate_statement::{EventDigest, EventId, Timestamp};
+use launchgate_triggers::{ArtifactRule, LaunchId, TriggerName};
 use launchgate_trust::BuildFacts;
 
 type Errand = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -63,6 +64,29 @@ impl Ledger for Interposed {
         durability: Durability,
     ) -> Result<Recorded, LedgerError> {
         self.below.record(launch_id, fence, progress, durability).await
+    }
+
+    async fn renew(
+        &self,
+        launch_id: &LaunchId,
+        fence: Fence,
+        lease: Duration,
+    ) -> Result<Recorded, LedgerError> {
+        self.below.renew(launch_id, fence, lease).await
+    }
+
+    async fn artifact_checked(
+        &self,
+        launch_id: &LaunchId,
+        fence: Fence,
+        checks: Vec<Check>,
+        checked: CheckedArtifact,
+    ) -> Result<Option<Timestamp>, LedgerError> {
+        self.below.artifact_checked(launch_id, fence, checks, checked).await
+    }
+
+    async fn due_checks(&self, rule: ArtifactRule, limit: usize) -> Result<Vec<LaunchId>, LedgerError> {
+        self.below.due_checks(rule, limit).await
     }
 
     async fn due(&self, limit: usize) -> Result<Vec<LaunchId>, LedgerError> {
@@ -147,6 +171,14 @@ impl Ledger for Interposed {
 
     async fn events(&self, filter: EventFilter) -> Result<Page<EventSummary>, LedgerError> {
         self.below.events(filter).await
+    }
+
+    async fn near_misses(
+        &self,
+        trigger: Option<&TriggerName>,
+        limit: usize,
+    ) -> Result<Vec<NearMissCount>, LedgerError> {
+        self.below.near_misses(trigger, limit).await
     }
 
     async fn ready(&self) -> Result<(), LedgerError> {

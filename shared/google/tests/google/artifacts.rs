@@ -9,7 +9,7 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
-use launchgate_google::{ArtifactReader, CredentialSettings, Endpoints, ObjectAddress, Tags};
+use launchgate_google::{ArtifactReader, CredentialSettings, Endpoints, Tags, object_address};
 use launchgate_statement::Sha256;
 
 const CONTENT: &str = "the model";
@@ -49,7 +49,7 @@ async fn bucket(size: usize) -> ArtifactReader {
 #[tokio::test]
 async fn an_object_is_pinned_to_its_generation_and_hashed_from_its_bytes() {
     let reader = bucket(CONTENT.len()).await;
-    let address = ObjectAddress::parse("gs://acme-models/fraud/model v3.bin").unwrap();
+    let address = object_address("gs://acme-models/fraud/model v3.bin").unwrap();
     let mut last = (0, 0);
 
     let found = reader.object(&address, &mut |done, of| last = (done, of)).await.unwrap();
@@ -64,7 +64,7 @@ async fn an_object_is_pinned_to_its_generation_and_hashed_from_its_bytes() {
 #[tokio::test]
 async fn a_generation_that_is_gone_is_an_error() {
     let reader = bucket(CONTENT.len()).await;
-    let address = ObjectAddress::parse("gs://acme-models/fraud/model v3.bin#16").unwrap();
+    let address = object_address("gs://acme-models/fraud/model v3.bin#16").unwrap();
 
     let error = reader.object(&address, &mut |_, _| ()).await.unwrap_err().to_string();
 
@@ -74,7 +74,7 @@ async fn a_generation_that_is_gone_is_an_error() {
 #[tokio::test]
 async fn an_object_that_is_not_whole_is_an_error() {
     let reader = bucket(CONTENT.len() + 1).await;
-    let address = ObjectAddress::parse("gs://acme-models/fraud/model v3.bin").unwrap();
+    let address = object_address("gs://acme-models/fraud/model v3.bin").unwrap();
 
     let error = reader.object(&address, &mut |_, _| ()).await.unwrap_err().to_string();
 

@@ -8,7 +8,9 @@ use launchgate_engine::{
 };
 use launchgate_outcome::{Check, Outcome, Reason, Voucher};
 use launchgate_statement::{Artifact, Build, EventDigest, EventId, Sha256, Timestamp};
-use launchgate_triggers::{LaunchId, LaunchPlan, TriggerName, launch_id};
+use launchgate_triggers::{
+    ArtifactDemand, ArtifactPlace, ArtifactRule, LaunchId, LaunchPlan, TriggerName, launch_id,
+};
 use launchgate_trust::{BuildFacts, Root, SignerId, VerifiedSignature};
 
 pub(crate) const LEASE: Duration = Duration::from_hours(1);
@@ -125,9 +127,51 @@ pub(crate) fn to_launch_as(n: u32, trigger: &str, kind: &str) -> DecisionRecord 
         config: Sha256::of(b"file"),
         attempts: Vec::new(),
         run: None,
+        artifact: None,
         wait_seconds: None,
         by: None,
     }
+}
+
+/// One that may be launched only under these conditions.
+pub(crate) fn under(n: u32, trigger: &str, conditions: &serde_json::Value) -> DecisionRecord {
+    let mut record = to_launch(n, trigger);
+    let mut plan = serde_json::to_value(record.plan.as_ref()).unwrap();
+    plan["conditions"] = conditions.clone();
+    record.plan = Some(serde_json::from_value(plan).unwrap());
+    for (key, rung) in [("once", "oncePer"), ("newest", "order"), ("perHour", "maxLaunchesPerHour")] {
+        if conditions.get(key).is_some() {
+            record.checks.push(Check::skipped(rung).expected("it").detail("needs the ledger"));
+        }
+    }
+    record
+}
+
+/// One that launches once for a key of this name.
+pub(crate) fn once(n: u32, trigger: &str, key: &str) -> DecisionRecord {
+    under(n, trigger, &serde_json::json!({"once": Sha256::of(key.as_bytes())}))
+}
+
+/// One that launches only while no newer build than `n` was, in a line of this name.
+pub(crate) fn newest(n: u32, trigger: &str, line: &str) -> DecisionRecord {
+    let newest = serde_json::json!({"line": Sha256::of(line.as_bytes()), "number": n});
+    under(n, trigger, &serde_json::json!({"newest": newest}))
+}
+
+/// One of at most so many within an hour.
+pub(crate) fn capped(n: u32, trigger: &str, most: u32) -> DecisionRecord {
+    under(n, trigger, &serde_json::json!({"perHour": most}))
+}
+
+/// The same decision as a forced replay makes it: the next ordinal.
+pub(crate) fn forced(record: DecisionRecord) -> DecisionRecord {
+    let launch_id = launch_id_of(&record, record.ordinal + 1);
+    DecisionRecord { ordinal: record.ordinal + 1, launch_id, ..record }
+}
+
+fn launch_id_of(record: &DecisionRecord, ordinal: u32) -> LaunchId {
+    let n = (0..1000).find(|n| id(*n) == record.event).unwrap();
+    launch(n, record.trigger.as_str(), ordinal)
 }
 
 pub(crate) fn denied(n: u32, trigger: &str) -> DecisionRecord {
@@ -152,6 +196,19 @@ pub(crate) fn waiting(n: u32, trigger: &str) -> DecisionRecord {
     }
 }
 
+/// A decision that waits an hour for its artifact to be looked at.
+pub(crate) fn unchecked(n: u32, trigger: &str, rule: ArtifactRule) -> DecisionRecord {
+    let place = ArtifactPlace::Image { host: "us-docker.pkg.dev".into(), repository: "acme/ml/model".into() };
+    DecisionRecord {
+        outcome: Outcome::WaitingArtifact,
+        reason: Some(Reason::ArtifactCheckPending),
+        message: Some("waits for the artifact to be looked at".into()),
+        artifact: Some(ArtifactDemand { rule, place, sha256: Sha256::of(b"model"), wait_seconds: 3600 }),
+        wait_seconds: Some(3600),
+        ..to_launch(n, trigger)
+    }
+}
+
 /// The build of the event `n`.
 pub(crate) fn build(n: u32) -> BuildKey {
     BuildKey::of(&event(n).build).unwrap()
@@ -171,7 +228,7 @@ pub(crate) fn facts(n: u32, id: &str, signed: i64, finished: i64) -> BuildFacts 
 pub(crate) fn admission(n: u32, decisions: Vec<DecisionRecord>) -> Admission {
     let receipt = ReceiptRecord { event: Some(id(n)), ..receipt(&format!("message-{n}")) };
     let decisions = decisions.into_iter().map(Arc::new).collect();
-    Admission { receipt, event: event(n), decisions, claim: 8, lease: LEASE }
+    Admission { receipt, event: event(n), decisions, near_misses: Vec::new(), claim: 8, lease: LEASE }
 }
 
 /// The same with claims that run out at once.
@@ -218,6 +275,11 @@ pub(crate) fn later(fence: Fence, delay: Duration, not_accepted: bool) -> Progre
         not_accepted,
         attempt: Some(attempt(fence, "UNAVAILABLE")),
     }
+}
+
+/// An end without a run and without a call.
+pub(crate) fn ended(outcome: Outcome, reason: Option<Reason>) -> Progress {
+    Progress::Ended { outcome, reason, message: "ended".into(), attempt: None }
 }
 
 pub(crate) fn failed(fence: Fence) -> Progress {

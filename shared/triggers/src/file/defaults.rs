@@ -85,7 +85,7 @@ impl<'n> Defaults<'n> {
         for default in self.members.clone() {
             let target = match default.key.as_str() {
                 "labels" => body(&mut whole).map(|(_, body)| body),
-                "serviceAccount" => body(&mut whole).and_then(|(kind, body)| job(kind, body)),
+                "serviceAccount" => body(&mut whole).and_then(|(kind, body)| job(&kind, body)),
                 _ => Some(&mut whole),
             };
             let Some(Shape::Map(members)) = target.map(|node| &mut node.shape) else { continue };
@@ -178,8 +178,8 @@ fn body(trigger: &mut Node) -> Option<(String, &mut Node)> {
 }
 
 /// Where a job of this kind names its service account.
-fn job(kind: String, body: &mut Node) -> Option<&mut Node> {
-    match kind.as_str() {
+fn job<'n>(kind: &str, body: &'n mut Node) -> Option<&'n mut Node> {
+    match kind {
         "pipelineJob" | "batchPredictionJob" => Some(body),
         "customJob" => member(body, "jobSpec"),
         "hyperparameterTuningJob" => member(body, "trialJobSpec"),

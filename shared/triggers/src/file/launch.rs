@@ -183,7 +183,7 @@ impl Job<'_, '_> {
             }
             self.sound = false;
         }
-        self.remarks();
+        self.remarks(pipeline.as_ref());
         if self.unseen {
             self.pieces.push(Piece::Unseen);
         }

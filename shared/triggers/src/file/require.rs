@@ -1,11 +1,12 @@
 //! `require`.
 
+use std::collections::HashMap;
+
 use launchgate_statement::FactName;
 use launchgate_trust::{Repository, SignerId};
 
 use super::{
     findings::Findings,
-    later,
     match_section::Reads,
     nearest::nearest,
     node::{Member, Node},
@@ -13,7 +14,10 @@ use super::{
     section::Section,
     signers::SignerList,
 };
-use crate::requirements::{PullRequestRule, Requirements};
+use crate::{
+    ArtifactRule,
+    requirements::{PullRequestRule, Requirements},
+};
 
 pub(super) const KEYS: &[&str] =
     &["signers", "sources", "pullRequest", "repository", "maxAge", "artifact", "build", "trustsCluster"];
@@ -28,26 +32,25 @@ const MAX_AGE_SECONDS: u64 = 86_400;
 pub(super) fn read(
     member: &Member,
     signers: &SignerList,
-    sets: &mut Vec<Vec<SignerId>>,
+    sets: &mut HashMap<Vec<SignerId>, usize>,
     reads: &mut Vec<Reads>,
     findings: &mut Findings,
 ) -> Option<Requirements> {
     let section = Section::open("require", KEYS, &member.value, &member.key_at, findings)?;
-    later::neutral(section.get("artifact"), "none", &["none", "exists", "content"], findings);
     let fix = "add `signers: { anyOf: [ID] }`: whose signature counts for this trigger";
     let permitted = section.need("signers", fix, findings).and_then(|it| permitted(it, signers, findings));
     let sources = section.get("sources").map(|it| sources(it, reads, findings));
     let repository = section.get("repository").map(|it| repository(it, reads, findings));
     let pull_request =
         section.get("pullRequest").map(|it| scalar::choice(it, &["none", "sameRepository", "any"], findings));
+    let artifact =
+        section.get("artifact").map(|it| scalar::choice(it, &["none", "exists", "content"], findings));
     let build = section.get("build").map(|it| scalar::choice(it, &["none", "passed"], findings));
     let max_age = section.get("maxAge").map(|it| scalar::duration(it, findings));
     let trusts_cluster = section.get("trustsCluster").map(|it| scalar::text(it, findings));
     let (any_of, at_least) = permitted?;
-    let signer_set = sets.iter().position(|set| *set == any_of).unwrap_or_else(|| {
-        sets.push(any_of.clone());
-        sets.len() - 1
-    });
+    let next = sets.len();
+    let signer_set = *sets.entry(any_of.clone()).or_insert(next);
     Some(Requirements {
         any_of,
         signer_set,
@@ -61,6 +64,11 @@ pub(super) fn read(
                 "sameRepository" => PullRequestRule::SameRepository,
                 _ => PullRequestRule::Any,
             },
+        },
+        artifact: match artifact.unwrap_or(Some("none"))? {
+            "exists" => Some(ArtifactRule::Exists),
+            "content" => Some(ArtifactRule::Content),
+            _ => None,
         },
         build_passed: build.unwrap_or(Some("none"))? == "passed",
         trusts_cluster: trusts_cluster.map_or(Some(None), |read| read.map(Some))?.map(str::to_owned),

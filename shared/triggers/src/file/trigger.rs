@@ -1,5 +1,8 @@
 //! `triggers`: which build may start what.
 
+use std::collections::{HashMap, HashSet};
+
+use launchgate_statement::Sha256;
 use launchgate_trust::{BUILD_FACTS, SignerId, SignerKind, facts_vouched_by};
 
 use super::{
@@ -12,7 +15,7 @@ use super::{
     require, scalar,
     section::Section,
     signers::SignerList,
-    vertex, wait_for, webhook_signer,
+    turns, vertex, wait_for, webhook_signer,
 };
 use crate::{
     Mode, Trigger, TriggerName, Vertex,
@@ -53,27 +56,26 @@ pub(super) fn read_all(
     context: &Context,
     findings: &mut Findings,
 ) -> (Vec<Trigger>, Vec<Vec<SignerId>>) {
-    let (mut triggers, mut sets) = (Vec::new(), Vec::new());
+    let (mut triggers, mut sets) = (Vec::new(), HashMap::new());
     let Shape::List(items) = &member.value.shape else {
         let message = format!("expected a list for `triggers`, found {}", member.value.kind());
         findings.error("wrong-type", &member.value.at, message);
-        return (triggers, sets);
+        return (triggers, Vec::new());
     };
     if items.is_empty() {
         findings.error("empty-value", &member.key_at, "expected at least one trigger, found none");
     }
-    let mut names = Vec::new();
+    let mut names = HashSet::new();
     for item in items {
         if let Some(name) = item.get("name")
             && let Shape::Text(text) = &name.shape
         {
-            if names.contains(&text) {
+            if !names.insert(text) {
                 let message = format!("the trigger name `{text}` stands twice");
                 findings
                     .error("duplicate-trigger", &name.at, message)
                     .fix("give each trigger a name of its own");
             }
-            names.push(text);
         }
         let whole = defaults.under(item);
         triggers.extend(read(whole.as_ref().unwrap_or(item), defaults, context, &mut sets, findings));
@@ -81,14 +83,16 @@ pub(super) fn read_all(
     if items.iter().any(|item| matches!(item.shape, Shape::Map(_))) {
         defaults.warn_of_unused(findings);
     }
-    (triggers, sets)
+    let mut sets: Vec<_> = sets.into_iter().collect();
+    sets.sort_unstable_by_key(|(_, place)| *place);
+    (triggers, sets.into_iter().map(|(set, _)| set).collect())
 }
 
 fn read(
     item: &Node,
     defaults: &Defaults,
     context: &Context,
-    sets: &mut Vec<Vec<SignerId>>,
+    sets: &mut HashMap<Vec<SignerId>, usize>,
     findings: &mut Findings,
 ) -> Option<Trigger> {
     let section = Section::open("a trigger", KEYS, item, &item.at, findings)?;
@@ -99,9 +103,10 @@ fn read(
     let name = name.and_then(|it| scalar::ruled(it, "bad-trigger-name", rule, fits, findings));
     let mode = section.get("mode").map(|it| scalar::choice(it, &["enforce", "observe", "paused"], findings));
     later_work(&section, findings);
-    let wait_for_build = wait_for::read(section.get("waitFor"), findings);
+    let wait_for = wait_for::read(section.get("waitFor"), findings);
 
     let mut reads = Vec::new();
+    let turns = turns::read(&section, &mut reads, findings);
     let match_block = section.need("match", "add `match: { pipeline: … }`", findings);
     let matching = match_block.and_then(|it| match_section::read(it, &mut reads, findings));
     let require = section.need("require", "add `require: { signers: { anyOf: [ID] } }`", findings);
@@ -116,6 +121,7 @@ fn read(
         files: context.files,
     };
     let mut remarks = Vec::new();
+    let launch_block = launch;
     let launch = launch.and_then(|it| launch::read(it, &around, &mut reads, &mut remarks, findings));
     if let Some(require) = &require {
         // A place in `defaults` does not say whose clause it is.
@@ -151,13 +157,21 @@ fn read(
         matching: matching?,
         require: require?,
         launch: launch?,
+        turns: turns?,
         reads: BuildReads {
             names_a_branch: reads.iter().any(|read| read.what.names_a_branch),
             identity: Vec::new(),
             facts: reads.into_iter().flat_map(|read| read.what.facts).collect(),
         },
-        wait_for_build: wait_for_build?,
+        wait_for_build: wait_for?.build,
+        wait_for_artifact: wait_for?.artifact,
         match_text: match_block.map(|it| it.value.to_json().to_string()).unwrap_or_default(),
+        launch_digest: Sha256::of(
+            launch_block.map(|it| it.value.to_json().to_string()).unwrap_or_default().as_bytes(),
+        ),
+        asks_for_artifact: require_block
+            .and_then(|it| it.value.get("artifact"))
+            .is_some_and(|word| matches!(&word.shape, Shape::Text(word) if word != "none")),
         place,
         remarks,
     })
@@ -165,11 +179,8 @@ fn read(
 
 /// Keys that this version accepts in their neutral form only.
 fn later_work(section: &Section, findings: &mut Findings) {
-    later::neutral(section.get("oncePer"), "event", &["event", "build", "commit", "artifact"], findings);
-    later::neutral(section.get("order"), "any", &["any", "newest"], findings);
     later::neutral(section.get("onAmbiguous"), "hold", &["hold", "relaunch"], findings);
     later::refuse(section.get("concurrency"), "a concurrency limit", findings);
-    later::refuse(section.get("maxLaunchesPerHour"), "an hourly limit", findings);
 }
 
 /// Notes what an expression reads of the build.

@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod an_event;
+mod artifact_demands;
+mod bad_input;
 mod build_facts;
+mod candidates;
 mod decisions;
 mod defaults;
 mod every_field;
@@ -16,5 +19,6 @@ mod places;
 mod remote_templates;
 mod sound_files;
 mod the_file;
+mod turns;
 mod typed_parameters;
 mod vectors;

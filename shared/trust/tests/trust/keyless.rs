@@ -475,6 +475,7 @@ fn the_audience_is_one_text_that_names_this_event_of_this_service() {
         json!(own.replace("launchgate-prod", "launchgate-test")),
         json!(own.replace("launchgate-prod", "launchgate")),
         json!(own.to_uppercase()),
+        json!(BuildkiteOidc::wait_audience(AUDIENCE, &an_envelope().event_digest().id())),
         json!(null),
         json!(7),
     ] {

@@ -2,14 +2,17 @@
 //! `conformance!(TheFactory)`.
 
 pub(crate) mod admission;
+pub(crate) mod artifacts;
 pub(crate) mod builds;
 pub(crate) mod claims;
 pub(crate) mod commands;
+pub(crate) mod conditions;
 pub(crate) mod listing;
+pub(crate) mod near_misses;
 pub(crate) mod redecision;
 pub(crate) mod runs;
 
-use launchgate_engine::{Claim, Claimed, ports::Ledger};
+use launchgate_engine::{Claim, Claimed, Redecided, ports::Ledger};
 use launchgate_triggers::LaunchId;
 
 use crate::a;
@@ -31,6 +34,11 @@ pub(crate) async fn hold(ledger: &impl Ledger, launch_id: &LaunchId) -> Claimed 
     }
 }
 
+/// What a redecision wrote, by launch id.
+pub(crate) fn ids(redecided: &Redecided) -> Vec<LaunchId> {
+    redecided.written.iter().map(|decision| decision.launch_id.clone()).collect()
+}
+
 /// Lists the rules once, as tests on `$factory`.
 macro_rules! conformance {
     ($factory:ty) => {
@@ -40,6 +48,13 @@ macro_rules! conformance {
                 a_repeated_admission_is_known_and_its_claims_stand, open_decisions_with_a_plan_are_claimed, no_more_are_claimed_than_asked_for,
                 what_was_answered_is_there_after_a_restart, rejected_bodies_are_cut_and_other_bodies_dropped,
                 a_rejected_copy_does_not_touch_the_event, a_decision_of_another_event_spoils_no_neighbour;
+            artifacts: what_waits_for_its_artifact_is_due_at_once_by_its_rule,
+                an_admission_claims_nothing_that_waits_for_its_artifact, looking_leaves_nothing_unanswered,
+                what_was_seen_begins_the_intent_under_the_same_claim, a_call_after_a_look_may_be_unanswered,
+                a_holder_that_was_overtaken_cannot_say_what_it_saw,
+                a_lease_that_ran_out_unnoticed_is_still_the_holders,
+                what_was_seen_and_the_denial_are_one_record, what_could_not_be_answered_waits_for_its_delay,
+                what_no_longer_waits_for_facts_may_wait_for_its_artifact;
             builds: the_newest_word_on_a_build_is_kept_whatever_the_order, facts_are_told_apart_by_the_builds_id,
                 a_build_is_unheeded_until_its_newest_word_is_heeded, who_waits_is_found_until_it_is_decided,
                 a_decision_that_waits_is_due_at_its_end_and_not_before,
@@ -54,6 +69,15 @@ macro_rules! conformance {
                 the_longest_due_come_first, failures_are_told_once, the_newest_fifty_attempts_are_kept,
                 a_mark_that_rides_is_durable_after_a_flush, a_mark_that_rides_needs_no_company,
                 a_mark_that_rides_survives_an_orderly_end, unknown_launches_are_settled_and_not_recorded;
+            conditions: of_many_at_once_one_holds_a_key, a_key_names_its_holder_and_the_run,
+                a_key_is_free_when_its_holder_ends_without_a_run, a_key_stays_with_a_run_and_with_one_that_may_be,
+                decisions_of_one_event_ask_each_other, an_ended_decision_takes_no_claim_from_the_next,
+                what_waits_holds_no_key_until_it_is_launchable, a_redecision_asks_again, our_own_write_again_is_no_rival,
+                a_forced_replay_passes_a_key_and_holds_none, an_older_build_is_superseded_by_a_launched_one,
+                what_was_never_sent_is_superseded_at_its_claim, what_may_have_been_sent_is_not_superseded,
+                a_forced_replay_passes_the_order_and_counts_for_it, of_many_at_once_as_many_as_allowed_are_intents,
+                runs_and_open_intents_count_and_nothing_else, a_forced_replay_passes_the_limit_and_counts,
+                the_first_condition_that_is_not_met_ends_it;
             redecision: new_decisions_are_added_due_and_unclaimed, what_is_not_recorded_is_added_only_if_asked,
                 a_run_of_another_ordinal_is_left_alone_if_asked, a_replaced_decision_is_kept_in_history,
                 what_may_not_be_replaced_is_left_alone, a_reason_narrows_what_is_replaced,
@@ -68,6 +92,8 @@ macro_rules! conformance {
             listing: newest_first_with_rejections_and_without_duplicates, pages_stay_put_while_rows_come_in,
                 filters_hold_together, every_outcome_is_found_by_its_filter, a_foreign_cursor_is_an_error,
                 ready_and_flush_answer;
+            near_misses: each_event_counts_once_for_a_trigger_and_clause, a_copy_of_an_event_counts_nothing,
+                every_clause_comes_back_after_a_restart;
         }
     };
     (@tests $factory:ty; $($module:ident: $($rule:ident),+;)*) => {$(

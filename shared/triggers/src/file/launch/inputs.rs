@@ -52,8 +52,7 @@ impl Job<'_, '_> {
                 let code = match error.reason {
                     Reason::UnknownParameter => "unknown-parameter",
                     Reason::MissingParameter => "missing-parameter",
-                    Reason::ParameterType => "parameter-type",
-                    _ => "parameter",
+                    _ => "parameter-type",
                 };
                 let finding = self.error(code, &at, error.message);
                 if let Some(fix) = error.fix {
