@@ -64,6 +64,7 @@ codes! {
     BadUrl = "bad-url" is Error: "`service.url` is not an http or https address.", mend "Write it as `https://launchgate.example.com`.";
     BadProject = "bad-project" is Error: "The project is not a Google Cloud project id.", mend "Write the id (not the name) of the project.";
     BadLocation = "bad-location" is Error: "The location is not a region; it becomes a part of a host name.", mend "Write a region such as `us-central1`.";
+    BadServiceAccount = "bad-service-account" is Error: "A service account that is none: its e-mail becomes part of an address and of a policy.", mend "Write its whole e-mail, `NAME@PROJECT.iam.gserviceaccount.com`.";
     BadRoot = "bad-root" is Error: "A pipeline root that is not in Cloud Storage, or whose bucket an event could choose.", mend "Write `gs://BUCKET/FOLDER`, with a literal bucket.";
     BadEmail = "bad-email" is Error: "The e-mail of a route is not one of a service account.", mend "Write the push subscription's service account.";
     BadSubscription = "bad-subscription" is Error: "The subscription is not given by its full name.", mend "Write `projects/PROJECT/subscriptions/NAME`.";

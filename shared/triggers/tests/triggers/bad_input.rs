@@ -82,7 +82,10 @@ fn also_takes(pointer: &str, wrong: &Value) -> bool {
     let patterns = ["/pipelines", "/pipeline", "/branch", "/artifact", "/anyOf", "/pipelines/0", "/anyOf/0"];
     let is_list_or_text = patterns.iter().any(|end| pointer.ends_with(end));
     // An absent value of these is a value, and null stands for absent in the body of a job.
-    is_list_or_text && wrong == &json!(["x"]) || pointer.contains("/pipelineJob/") && wrong.is_null()
+    let is_bool = ["/revoked", "/caching"].iter().any(|end| pointer.ends_with(end));
+    is_bool && wrong.is_boolean()
+        || is_list_or_text && wrong == &json!(["x"])
+        || pointer.contains("/pipelineJob/") && wrong.is_null()
 }
 
 #[test]
@@ -144,7 +147,7 @@ fn what_is_no_plain_yaml_is_one_error_however_large() {
     let nested_maps = (0..200).fold(String::new(), |text, depth| format!("{text}{}a:\n", " ".repeat(depth)));
     for (text, message) in [
         (bomb, "an anchor"),
-        (deep, "nested more than 32 deep"),
+        (deep, "recursion limit"),
         (nested_maps, "nested more than 32 deep"),
         ("a:\n\t- b\n".to_owned(), "tab"),
     ] {
