@@ -1,16 +1,19 @@
 # `make` lists what can be made. Everything needs the Rust toolchain alone, unless a line says otherwise.
 .DEFAULT_GOAL := help
-.PHONY: help demo run test fmt fmt-check lint deny bins fuzz mutants bench docs
+.PHONY: help demo demo-buildkite run test fmt fmt-check lint deny bins fuzz mutants bench docs
 
 CARGO ?= cargo
 RELEASE = $(or $(CARGO_TARGET_DIR),target)/release
 LAUNCHGATE = $(CARGO) run --quiet --locked --package launchgate-cli --bin launchgate --
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: ## real signed events through the real service against a local Vertex AI stand-in: no cloud, no account
 	$(LAUNCHGATE) demo
+
+demo-buildkite: ## whole builds, told by what their steps run (needs curl)
+	$(LAUNCHGATE) demo buildkite
 
 run: ## the demo, with its service kept up to play with
 	$(LAUNCHGATE) demo --keep

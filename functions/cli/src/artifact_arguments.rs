@@ -5,28 +5,33 @@
 
 use std::{collections::BTreeSet, path::PathBuf, str::FromStr};
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use launchgate_service::Environment;
 use launchgate_statement::Artifact;
 use serde_json::{Map, Value};
 
-use crate::{failure::Failure, local_file, output::Output, remote_artifact};
+use crate::{built_images, failure::Failure, local_file, output::Output, remote_artifact};
 
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("artifacts").multiple(true).args(["artifact", "images_from"])))]
 pub(crate) struct ArtifactArguments {
-    /// A file, gs://BUCKET/OBJECT[#GENERATION] or IMAGE@sha256:… (or IMAGE:TAG, resolved now); NAME= gives
-    /// it a name of its own; repeat it for several
+    /// A file, gs://BUCKET/OBJECT[#GENERATION] or IMAGE@sha256:…; NAME= gives it a name of its own; repeat it for
+    /// several. An IMAGE:TAG is resolved now, and only the digest that the registry has under it is signed
     #[arg(long, value_name = "[NAME=]WHERE")]
     artifact: Vec<Wanted>,
+    /// The images that `docker buildx build --push --metadata-file FILE` (or `bake`) wrote down, by the digests
+    /// that were pushed; repeat it for several files
+    #[arg(long, value_name = "FILE")]
+    images_from: Vec<PathBuf>,
     /// Where a file will lie for those who use it (with exactly one file)
     #[arg(long, value_name = "URI", requires = "artifact")]
     uri: Option<String>,
     /// Media type of the artifacts; default: by kind
-    #[arg(long, value_name = "TYPE", requires = "artifact")]
+    #[arg(long, value_name = "TYPE", requires = "artifacts")]
     media_type: Option<String>,
     /// An annotation, signed with the artifact; a value that is JSON keeps its type (epochs=3), any other
     /// is text; repeat it for several
-    #[arg(long = "set", value_name = "KEY=VALUE", requires = "artifact")]
+    #[arg(long = "set", value_name = "KEY=VALUE", requires = "artifacts")]
     set: Vec<Annotation>,
 }
 
@@ -117,14 +122,20 @@ impl ArtifactArguments {
         environment: &Environment,
         output: &Output,
     ) -> Result<Vec<Artifact>, Failure> {
-        if self.uri.is_some() && !matches!(self.artifact.as_slice(), [Wanted { place: Place::File(_), .. }]) {
+        let one_file = matches!(self.artifact.as_slice(), [Wanted { place: Place::File(_), .. }]);
+        if self.uri.is_some() && !(one_file && self.images_from.is_empty()) {
             return Err(Failure::usage(
                 "--uri goes with exactly one file; objects and images have a uri already",
             ));
         }
         let annotations = self.annotations()?;
-        let mut artifacts = Vec::with_capacity(self.artifact.len());
-        for wanted in &self.artifact {
+        let mut all = self.artifact.clone();
+        for path in &self.images_from {
+            let images = built_images::read(path, output)?.into_iter();
+            all.extend(images.map(|(name, address)| Wanted { name, place: Place::Image(address) }));
+        }
+        let mut artifacts = Vec::with_capacity(all.len());
+        for wanted in &all {
             let found = match &wanted.place {
                 Place::File(path) => local_file::read(path, output)?,
                 Place::Object(address) => remote_artifact::object(address, environment, output).await?,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use launchgate_service::{Environment, TriggersFile};
+use launchgate_service::{Environment, TriggersFile, Unusable};
 use launchgate_triggers::Config;
 
 use crate::{
@@ -11,9 +11,11 @@ use crate::{
         completions::Completions, demo::Demo, diff::Diff, docs::Docs, emit::Emit, events::Events,
         explain::Explain, init::Init, inspect::Inspect, keygen::Keygen, lint::Lint, replay::Replay,
         schema::Schema, send::Send, serve::Serve, sign::Sign, test::Test, verify::Verify, version::Version,
+        wait::Wait,
     },
     failure::Failure,
     output::{Format, Output},
+    template_arguments::TemplateArguments,
 };
 
 /// Shown below `launchgate --help`.
@@ -63,6 +65,8 @@ pub(crate) enum Command {
     Sign(Sign),
     /// Sign what this build made and publish the event: the Buildkite step
     Emit(Emit),
+    /// Wait, in a step of the build, until the gate has decided on an event or its run has ended
+    Wait(Wait),
     /// Deliver an event to a local service as Pub/Sub would
     Send(Send),
     /// Say what an event would come to, and why; nothing is launched
@@ -106,6 +110,7 @@ impl Command {
             Self::Keygen(command) => command.run(output),
             Self::Sign(command) => command.run(output),
             Self::Emit(command) => command.run(output),
+            Self::Wait(command) => command.run(output),
             Self::Send(command) => command.run(output),
             Self::Explain(command) => command.run(output),
             Self::Verify(command) => command.run(output),
@@ -130,12 +135,20 @@ pub(crate) struct ConfigArgument {
     /// The triggers file; paths in it are relative to it
     #[arg(long, short, value_name = "FILE", default_value = "launchgate.yaml")]
     pub(crate) config: PathBuf,
+    #[command(flatten)]
+    pub(crate) templates: TemplateArguments,
 }
 
 impl ConfigArgument {
     /// The file, checked, with this process's `LAUNCHGATE_…` overrides.
     pub(crate) fn load(&self) -> Result<Config, Failure> {
-        Ok(TriggersFile::read(&self.config, &Environment::of_process())?.usable()?)
+        Ok(self.read(false)?.usable()?)
+    }
+
+    /// The file with what is wrong with it. `lenient`: a remote template that cannot be reached is a warning.
+    pub(crate) fn read(&self, lenient: bool) -> Result<TriggersFile, Unusable> {
+        let environment = Environment::of_process();
+        TriggersFile::read_with(&self.config, &environment, &self.templates.source(&environment, lenient))
     }
 
     /// The folder that paths in the file are relative to.

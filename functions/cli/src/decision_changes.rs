@@ -114,11 +114,12 @@ fn said_of(judgement: &Judgement) -> String {
     }
 }
 
-/// What would be sent and to where, as one value.
+/// What would be sent, to where and as whom, as one value.
 fn body(decision: &Decision) -> Option<Value> {
-    let request = decision.verdict.plan()?.request();
+    let plan = decision.verdict.plan()?;
+    let request = plan.request();
     let body: Value = serde_json::from_str(&request.body).ok()?;
-    Some(serde_json::json!({ "path": request.path, "body": body }))
+    Some(serde_json::json!({ "path": request.path, "impersonate": plan.impersonate(), "body": body }))
 }
 
 fn differences(before: &Value, after: &Value) -> Vec<Difference> {

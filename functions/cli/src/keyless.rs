@@ -5,19 +5,19 @@
 //! token that is asked for first, to read its claims, is neither stored nor printed nor published. Does
 //! not: verify tokens; whoever reads the event does.
 
-use std::{
-    io::ErrorKind,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::time::Duration;
 
-use launchgate_buildkite::{AgentApi, AgentApiError, Job, TokenWanted};
+use launchgate_buildkite::{AgentApi, Job, TokenWanted};
 use launchgate_service::Environment;
-use launchgate_statement::{Envelope, Signature};
+use launchgate_statement::{Envelope, EventId, Signature};
 use launchgate_trust::{BuildkiteOidc, unverified_token_claims};
 use serde_json::{Map, Value};
 
-use crate::failure::Failure;
+use crate::{
+    failure::Failure,
+    job_agent::{Ended, call},
+    meta_data::failed,
+};
 
 /// What is in a token only when it is asked for; signers may be pinned to these.
 const OPTIONAL_CLAIMS: [&str; 5] = ["organization_id", "pipeline_id", "build_id", "cluster_id", "queue_key"];
@@ -79,6 +79,13 @@ impl Keyless {
         Ok(Sealed { envelope, young_for: young_for(&claims) })
     }
 
+    /// A token that says of which build the asker is, for questions about this one event; with it, for how long
+    /// from now it may be used.
+    pub(crate) async fn asking_about(&self, event: &EventId) -> Result<(String, Duration), Failure> {
+        let (token, claims) = self.request(&BuildkiteOidc::wait_audience(&self.audience, event)).await?;
+        Ok((token, young_for(&claims)))
+    }
+
     /// A token for `audience` and what it claims.
     async fn request(&self, audience: &str) -> Result<(String, Map<String, Value>), Failure> {
         let token = match (by_agent(audience).await?, &self.api) {
@@ -89,8 +96,8 @@ impl Keyless {
             }
             (None, None) => {
                 return Err(Failure::usage(
-                    "--keyless needs `buildkite-agent` on PATH, or BUILDKITE_AGENT_ACCESS_TOKEN to ask the agent API \
-                     itself; does the step's container have either?",
+                    "a job's own token needs `buildkite-agent` on PATH, or BUILDKITE_AGENT_ACCESS_TOKEN to ask the agent \
+                     API itself; does the step's container have either?",
                 ));
             }
         };
@@ -115,31 +122,18 @@ fn young_for(claims: &Map<String, Value>) -> Duration {
 
 /// A token by `buildkite-agent`; `None` when there is none on PATH.
 async fn by_agent(audience: &str) -> Result<Option<String>, Failure> {
-    let asked = audience.to_owned();
-    let answer = tokio::task::spawn_blocking(move || {
-        Command::new("buildkite-agent")
-            .args(["oidc", "request-token", "--audience", &asked])
-            .args(["--lifetime", &LIFETIME.to_string(), "--claim", &OPTIONAL_CLAIMS.join(",")])
-            .stdin(Stdio::null())
-            .output()
-    });
-    let answer = answer.await.map_err(anyhow::Error::from)?;
-    let answer = match answer {
-        Ok(answer) => answer,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Failure::usage(format!("buildkite-agent cannot be started: {error}"))),
-    };
-    if !answer.status.success() {
+    let lifetime = LIFETIME.to_string();
+    let claims = OPTIONAL_CLAIMS.join(",");
+    let arguments =
+        ["oidc", "request-token", "--audience", audience, "--lifetime", &lifetime, "--claim", &claims];
+    match call(arguments.map(str::to_owned).to_vec(), None).await? {
+        Some(Ended::Well(token)) => Ok(Some(token.trim().to_owned())),
         // What it says on stderr is for people; a token would be on stdout.
-        let said: String = String::from_utf8_lossy(&answer.stderr).trim().chars().take(500).collect();
-        return Err(Failure::Transient(format!("buildkite-agent gave no token for {audience}: {said}")));
+        Some(Ended::Badly(said)) => {
+            Err(Failure::Transient(format!("buildkite-agent gave no token for {audience}: {said}")))
+        }
+        None => Ok(None),
     }
-    Ok(Some(String::from_utf8_lossy(&answer.stdout).trim().to_owned()))
-}
-
-fn failed(error: &AgentApiError) -> Failure {
-    let message = error.to_string();
-    if error.is_transient() { Failure::Transient(message) } else { Failure::Usage(message) }
 }
 
 #[cfg(test)]

@@ -2,12 +2,11 @@
 
 use std::{fs::File, io::Read as _, path::Path};
 
-use indicatif::{ProgressBar, ProgressStyle};
 use launchgate_statement::{Artifact, Sha256};
 use ring::digest::{Context, SHA256};
 use serde_json::Map;
 
-use crate::{artifact_arguments::Found, failure::Failure, output::Output};
+use crate::{artifact_arguments::Found, failure::Failure, output::Output, progress::Progress};
 
 /// Bytes read at once: large enough that system calls do not show beside hashing.
 const CHUNK: usize = 256 * 1024;
@@ -25,7 +24,7 @@ pub(crate) fn read(path: &Path, output: &Output) -> Result<Found, Failure> {
             path.display()
         )));
     }
-    let bar = progress(&path.display().to_string(), metadata.len(), output);
+    let mut progress = Progress::of(&path.display().to_string(), metadata.len(), output);
     let mut context = Context::new(&SHA256);
     let mut buffer = vec![0; CHUNK];
     let mut size = 0u64;
@@ -36,9 +35,9 @@ pub(crate) fn read(path: &Path, output: &Output) -> Result<Found, Failure> {
         }
         context.update(&buffer[..read]);
         size += read as u64;
-        bar.set_position(size);
+        progress.at(size);
     }
-    bar.finish_and_clear();
+    progress.finished();
     let mut digest = [0; 32];
     digest.copy_from_slice(context.finish().as_ref());
 
@@ -54,16 +53,6 @@ pub(crate) fn read(path: &Path, output: &Output) -> Result<Found, Failure> {
         annotations,
     };
     Ok(Found { name, artifact })
-}
-
-/// A progress bar on stderr when that is a terminal, else nothing.
-pub(crate) fn progress(what: &str, length: u64, output: &Output) -> ProgressBar {
-    if !output.is_watched() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(length).with_style(style).with_message(crate::output::line(what))
 }
 
 #[cfg(test)]

@@ -10,28 +10,36 @@
 )]
 
 mod artifact_arguments;
+mod asking;
 mod buildkite_keys;
+mod built_images;
 mod cases;
 mod clock;
 mod command_line;
 mod commands;
 mod decision_changes;
 mod demo;
+mod event_in_meta_data;
 mod event_source;
 mod failure;
 mod fixture;
 mod job;
+mod job_agent;
 mod keyless;
 mod ladder;
 mod local_file;
+mod meta_data;
 mod output;
 mod private_key;
+mod progress;
 mod publish;
 mod publishing;
 mod push_message;
 mod remote_artifact;
 mod signing;
 mod started_on;
+mod template_arguments;
+mod told_event;
 
 use std::process::ExitCode;
 

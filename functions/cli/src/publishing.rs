@@ -24,7 +24,7 @@ pub(crate) trait Way {
     /// The event as JSON, its signature made now.
     async fn seal(&mut self) -> Result<EventCopy, Failure>;
 
-    /// Publishes; answers the message id.
+    /// Publishes; answers what it is known by there, such as the message id.
     async fn publish(&mut self, envelope: &str) -> Result<String, Failure>;
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct EventCopy {
     pub(crate) young_for: Option<Duration>,
 }
 
-/// Publishes; what passes by itself is tried again for `patience`. Answers the message id.
+/// Publishes; what passes by itself is tried again for `patience`. Answers what `publish` did.
 pub(crate) async fn published(way: &mut impl Way, patience: Duration) -> Result<String, Failure> {
     let begun = way.now();
     let mut wait = FIRST_WAIT;

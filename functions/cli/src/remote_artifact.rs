@@ -5,7 +5,7 @@ use launchgate_service::Environment;
 use launchgate_statement::Artifact;
 use serde_json::{Map, Value};
 
-use crate::{artifact_arguments::Found, failure::Failure, local_file::progress, output::Output};
+use crate::{artifact_arguments::Found, failure::Failure, output::Output, progress::Progress};
 
 /// An object; its bytes are read once and hashed.
 pub(crate) async fn object(
@@ -14,13 +14,13 @@ pub(crate) async fn object(
     output: &Output,
 ) -> Result<Found, Failure> {
     let parsed = object_address(address).map_err(|error| failed(&error))?;
-    let bar = progress(address, 0, output);
+    let mut progress = Progress::of(address, 0, output);
     let mut tell = |read: u64, whole: u64| {
-        bar.set_length(whole);
-        bar.set_position(read);
+        progress.has_length(whole);
+        progress.at(read);
     };
     let object = reader(environment)?.object(&parsed, &mut tell).await.map_err(|error| failed(&error))?;
-    bar.finish_and_clear();
+    progress.finished();
     let mut annotations = Map::from_iter([
         ("kind".to_owned(), Value::from("object")),
         // Text: generations exceed what a double holds exactly, and some readers know only doubles.

@@ -1,17 +1,21 @@
-//! The agent API, asked for the job's own tokens: for steps whose container has no `buildkite-agent`.
+//! The agent API, asked for the job's own tokens and its build's meta-data: for steps whose container has no
+//! `buildkite-agent`.
 //!
 //! Promises: the agent's access token goes to https or loopback only; neither it nor a token it gives stands in an
-//! error or a `Debug`; what passes by itself is waited out, for half a minute at most. Does not: verify tokens.
-//! Source: buildkite/agent, `api/oidc.go`, `api/client.go` and `clicommand/oidc_request_token.go`.
+//! error or a `Debug`; what passes by itself is waited out, for half a minute at most. Does not: verify tokens, or
+//! believe meta-data (every job of the cluster can write it).
+//! Source: buildkite/agent, `api/oidc.go`, `api/meta_data.go`, `api/client.go` and `clicommand/oidc_request_token.go`.
 
-use std::{collections::BTreeMap, fmt, net::IpAddr, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use reqwest::{
     Client, Url,
-    header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
-    redirect,
+    header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue},
 };
 use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::http::{self, Unread};
 
 const ENDPOINT: &str = "BUILDKITE_AGENT_ENDPOINT";
 const ACCESS_TOKEN: &str = "BUILDKITE_AGENT_ACCESS_TOKEN";
@@ -23,13 +27,10 @@ const DEFAULT_ENDPOINT: &str = "https://agent-edge.buildkite.com/v3";
 /// Headers that Buildkite tells its agents to send along; an agent hands them on to its jobs like this.
 const HEADER_VARIABLES: &str = "BUILDKITE_REQUEST_HEADER_BUILDKITE_";
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const TIMEOUT: Duration = Duration::from_secs(20);
+/// A token has some 2 kB, a value of meta-data at most 100 kB, escaped perhaps twice that.
+const ANSWER_LIMIT: usize = 256 * 1024;
 
-/// A token has some 2 kB.
-const ANSWER_LIMIT: usize = 64 * 1024;
-
-/// How often one token is asked for.
+/// How often one thing is asked for.
 const ATTEMPTS: u32 = 5;
 
 /// The wait before the second attempt; it doubles from there.
@@ -37,9 +38,6 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 
 /// The longest wait that Buildkite may ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
-
-/// Characters of Buildkite's own text that are shown.
-const SHOWN: usize = 300;
 
 /// What a token is to be like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -55,13 +53,14 @@ pub struct TokenWanted<'a> {
 /// The agent API, as the job of this process may use it.
 pub struct AgentApi {
     client: Client,
-    tokens: Url,
+    /// Everything is asked below it.
+    job: Url,
     access: HeaderValue,
     headers: HeaderMap,
     first_wait: Duration,
 }
 
-/// Why there is no token.
+/// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AgentApiError {
@@ -85,10 +84,10 @@ pub enum AgentApiError {
         cause: String,
     },
     /// The API refused.
-    #[error("the agent API gave no token for {audience}: HTTP {status}: {said}{hint}")]
+    #[error("the agent API {refused}: HTTP {status}: {said}{hint}")]
     Refused {
-        /// Whom the token was to be for.
-        audience: String,
+        /// What it did not do.
+        refused: String,
         /// The HTTP status.
         status: u16,
         /// Buildkite's text, bounded.
@@ -96,7 +95,7 @@ pub enum AgentApiError {
         /// What to look at.
         hint: &'static str,
     },
-    /// The API answered something that holds no token.
+    /// The API answered something that is no answer of its own.
     #[error("the agent API answered {0}; does a proxy answer in its place?")]
     Unexpected(String),
 }
@@ -106,7 +105,7 @@ impl AgentApiError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Unexpected(_) => true,
-            Self::Refused { status, .. } => is_transient(*status),
+            Self::Refused { status, .. } => http::is_transient(*status),
             Self::Variable { .. } | Self::Client(_) => false,
         }
     }
@@ -118,8 +117,19 @@ struct Given {
 }
 
 #[derive(Deserialize)]
-struct Said {
-    message: String,
+struct Kept {
+    value: String,
+}
+
+/// One request, and how its answer is read.
+struct Wanted<'a, T> {
+    /// Below the job.
+    path: [&'a str; 2],
+    body: Vec<u8>,
+    /// What it did not do when it refuses.
+    refused: String,
+    /// The answer of a 2xx; `None` for one that is not the API's.
+    read: fn(&[u8]) -> Option<T>,
 }
 
 impl AgentApi {
@@ -142,17 +152,12 @@ impl AgentApi {
         let job = get(JOB).ok_or_else(|| {
             bad(JOB, "it is not set; does the step's container pass Buildkite's variables on?")
         })?;
-        let endpoint =
-            endpoint(get(ENDPOINT).unwrap_or(DEFAULT_ENDPOINT)).map_err(|problem| bad(ENDPOINT, &problem))?;
-        let client = client(&endpoint)?;
-        let mut tokens = endpoint;
-        tokens
-            .path_segments_mut()
-            .expect("an http address has a path")
-            .pop_if_empty()
-            .extend(["jobs", job, "oidc", "tokens"]);
+        let endpoint = http::endpoint(get(ENDPOINT).unwrap_or(DEFAULT_ENDPOINT))
+            .map_err(|problem| bad(ENDPOINT, &problem))?;
+        let client = http::client(&endpoint).map_err(AgentApiError::Client)?;
+        let job = http::below(endpoint, &["jobs", job]);
         let headers = variables.iter().filter_map(|(name, value)| request_header(name, value)).collect();
-        Ok(Some(Self { client, tokens, access, headers, first_wait: FIRST_WAIT }))
+        Ok(Some(Self { client, job, access, headers, first_wait: FIRST_WAIT }))
     }
 
     /// Another wait before the second attempt, for tests.
@@ -167,11 +172,47 @@ impl AgentApi {
     /// # Errors
     /// With what Buildkite said.
     pub async fn oidc_token(&self, wanted: TokenWanted<'_>) -> Result<String, AgentApiError> {
+        let body = serde_json::to_vec(&wanted).expect("texts and a number have a JSON form");
+        // Not serde's own message: it may quote the token.
+        let read = |body: &[u8]| serde_json::from_slice(body).ok().map(|given: Given| given.token);
+        let refused = format!("gave no token for {}", wanted.audience);
+        self.answer(&Wanted { path: ["oidc", "tokens"], body, refused, read }).await
+    }
+
+    /// What the job's build has under a key of its meta-data.
+    ///
+    /// # Errors
+    /// With what Buildkite said.
+    pub async fn meta_data(&self, key: &str) -> Result<Option<String>, AgentApiError> {
+        let body = serde_json::to_vec(&json!({ "key": key })).expect("a text has a JSON form");
+        let read = |body: &[u8]| serde_json::from_slice(body).ok().map(|kept: Kept| kept.value);
+        let refused = format!("did not read the meta-data {key}");
+        match self.answer(&Wanted { path: ["data", "get"], body, refused, read }).await {
+            Ok(value) => Ok(Some(value)),
+            // Buildkite's answer for a key that is not there.
+            Err(AgentApiError::Refused { status: 404, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Puts a value under a key of the build's meta-data; what stood there is lost.
+    ///
+    /// # Errors
+    /// With what Buildkite said.
+    pub async fn set_meta_data(&self, key: &str, value: &str) -> Result<(), AgentApiError> {
+        let body =
+            serde_json::to_vec(&json!({ "key": key, "value": value })).expect("texts have a JSON form");
+        let refused = format!("did not keep the meta-data {key}");
+        self.answer(&Wanted { path: ["data", "set"], body, refused, read: |_| Some(()) }).await
+    }
+
+    /// Asks until there is an answer, or none to be had.
+    async fn answer<T>(&self, wanted: &Wanted<'_, T>) -> Result<T, AgentApiError> {
         let mut wait = self.first_wait;
         let mut attempt = 1;
         loop {
             let (error, asked_wait) = match self.ask(wanted).await {
-                Ok(token) => return Ok(token),
+                Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
             if attempt >= ATTEMPTS || !error.is_transient() {
@@ -183,124 +224,56 @@ impl AgentApi {
         }
     }
 
-    async fn ask(&self, wanted: TokenWanted<'_>) -> Result<String, (AgentApiError, Option<Duration>)> {
-        let body = serde_json::to_vec(&wanted).expect("texts and a number have a JSON form");
+    async fn ask<T>(&self, wanted: &Wanted<'_, T>) -> Result<T, (AgentApiError, Option<Duration>)> {
         let asked = self
             .client
-            .post(self.tokens.clone())
+            .post(http::below(self.job.clone(), &wanted.path))
             .headers(self.headers.clone())
             .header(AUTHORIZATION, self.access.clone())
             .header("content-type", "application/json")
-            .body(body);
-        let mut response = asked.send().await.map_err(|error| (self.cut_off(&error), None))?;
+            .body(wanted.body.clone());
+        let response = asked.send().await.map_err(|error| (self.cut_off(http::cause(&error)), None))?;
         let status = response.status().as_u16();
-        let asked_wait = retry_after(response.headers());
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| (self.cut_off(&error), None))? {
-            if body.len() + chunk.len() > ANSWER_LIMIT {
-                return Err((AgentApiError::Unexpected(format!("over {ANSWER_LIMIT} bytes")), None));
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let asked_wait = http::seconds(response.headers(), "retry-after");
+        let body = http::body(response, ANSWER_LIMIT).await.map_err(|unread| match unread {
+            Unread::TooLong => (AgentApiError::Unexpected(format!("over {ANSWER_LIMIT} bytes")), None),
+            Unread::CutOff(cause) => (self.cut_off(cause), None),
+        })?;
         if !(200..300).contains(&status) {
-            return Err((self.refused(wanted.audience, status, &body), asked_wait));
+            return Err((self.refused(wanted.refused.clone(), status, &body), asked_wait));
         }
-        // Not serde's own message: it may quote the token.
-        let given: Given = serde_json::from_slice(&body)
-            .map_err(|_| (AgentApiError::Unexpected(format!("HTTP {status} without a token")), None))?;
-        Ok(given.token)
+        let unexpected =
+            || (AgentApiError::Unexpected(format!("HTTP {status} without what was asked")), None);
+        (wanted.read)(&body).ok_or_else(unexpected)
     }
 
-    fn cut_off(&self, error: &reqwest::Error) -> AgentApiError {
-        let mut cause = "no answer in time".to_owned();
-        if !error.is_timeout() {
-            // The innermost cause; the outer ones repeat the address.
-            let mut inner: &dyn std::error::Error = error;
-            while let Some(source) = inner.source() {
-                inner = source;
-            }
-            cause = inner.to_string();
-        }
-        AgentApiError::Unreachable { place: place(&self.tokens), cause }
+    fn cut_off(&self, cause: String) -> AgentApiError {
+        AgentApiError::Unreachable { place: http::place(&self.job), cause }
     }
 
-    fn refused(&self, audience: &str, status: u16, body: &[u8]) -> AgentApiError {
+    fn refused(&self, refused: String, status: u16, body: &[u8]) -> AgentApiError {
         let hint = match status {
             401 => "; BUILDKITE_AGENT_ACCESS_TOKEN is that of no running job",
             403 => "; BUILDKITE_AGENT_ACCESS_TOKEN and BUILDKITE_JOB_ID are of different jobs",
             404 => "; is BUILDKITE_AGENT_ENDPOINT right, and BUILDKITE_JOB_ID a running job?",
             _ => "",
         };
-        // A page of a proxy says nothing that helps, and may repeat what it was sent.
-        let said = serde_json::from_slice(body).map_or_else(
-            |_| "(no text of Buildkite's)".to_owned(),
-            |Said { message }| self.without_secrets(&message),
-        );
-        AgentApiError::Refused { audience: audience.to_owned(), status, said, hint }
-    }
-
-    fn without_secrets(&self, text: &str) -> String {
         let access = self.access.to_str().unwrap_or_default().trim_start_matches("Token ");
-        let shown = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
-        shown.replace(access, "[token]").chars().take(SHOWN).collect()
+        let said = http::said(body, access);
+        AgentApiError::Refused { refused, status, said, hint }
     }
 }
 
 impl fmt::Debug for AgentApi {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "AgentApi({})", place(&self.tokens))
+        write!(f, "AgentApi({})", http::place(&self.job))
     }
-}
-
-/// As the agent itself decides it.
-fn is_transient(status: u16) -> bool {
-    status == 429 || status >= 500
-}
-
-/// Plain http is for stand-ins and proxies on this machine: anywhere else the access token would travel in the
-/// clear.
-fn endpoint(text: &str) -> Result<Url, String> {
-    let expected = "expected https://HOST/PATH, or http:// on loopback";
-    let url = Url::parse(text).map_err(|error| format!("`{text}` is no URL ({error}); {expected}"))?;
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    let loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    match url.scheme() {
-        "https" => Ok(url),
-        "http" if loopback => Ok(url),
-        _ => Err(format!("`{text}` cannot be trusted with a token; {expected}")),
-    }
-}
-
-fn client(endpoint: &Url) -> Result<Client, AgentApiError> {
-    // An error means that a provider is installed already: ring, as the workspace has no other.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = Client::builder()
-        .user_agent(concat!("launchgate/", env!("CARGO_PKG_VERSION")))
-        .http1_only()
-        // The token would travel with it.
-        .redirect(redirect::Policy::none())
-        .no_proxy()
-        .referer(false)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(TIMEOUT);
-    let builder = if endpoint.scheme() == "https" { builder } else { builder.tls_certs_only([]) };
-    builder.build().map_err(|error| AgentApiError::Client(error.to_string()))
 }
 
 /// `BUILDKITE_REQUEST_HEADER_BUILDKITE_FOO=bar` is the header `Buildkite-Foo: bar`.
 fn request_header(variable: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
     let name = format!("buildkite-{}", variable.strip_prefix(HEADER_VARIABLES)?.replace('_', "-"));
     Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
-}
-
-/// Whole seconds; Buildkite sends no dates.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
-}
-
-fn place(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 #[cfg(test)]
@@ -327,14 +300,14 @@ mod tests {
 
     #[test]
     fn the_address_is_the_agents_own() {
-        let at = |endpoint| api(&[(ENDPOINT, endpoint)]).unwrap().unwrap().tokens.to_string();
-        let rest = "jobs/0190046e-e199-453b-a302-a21a4d649d31/oidc/tokens";
+        let at = |endpoint| api(&[(ENDPOINT, endpoint)]).unwrap().unwrap().job.to_string();
+        let rest = "jobs/0190046e-e199-453b-a302-a21a4d649d31";
         assert_eq!(at(""), format!("https://agent-edge.buildkite.com/v3/{rest}"));
         assert_eq!(at("https://agent.example.com/v3/"), format!("https://agent.example.com/v3/{rest}"));
         assert_eq!(at("http://[::1]:8080/v3"), format!("http://[::1]:8080/v3/{rest}"));
-        let hostile = api(&[(JOB, "../x?y#z")]).unwrap().unwrap().tokens;
+        let hostile = api(&[(JOB, "../x?y#z")]).unwrap().unwrap().job;
         assert_eq!((hostile.query(), hostile.fragment()), (None, None));
-        assert!(hostile.path().ends_with("/oidc/tokens"), "{hostile}");
+        assert!(hostile.path().starts_with("/v3/jobs/"), "{hostile}");
     }
 
     #[test]

@@ -94,3 +94,20 @@ async fn a_server_that_is_not_there_is_named() {
     assert!(error.to_string().contains(&address), "{error}");
     assert_eq!(buildkite.agent_requests(), 0);
 }
+
+#[tokio::test]
+async fn meta_data_is_read_as_it_was_written_and_a_key_that_is_not_there_is_none() {
+    let buildkite = BuildkiteStandin::start().await.unwrap();
+    let job = BuildkiteStandin::a_job("fraud-train", 7);
+    let api = api(&buildkite, &job, &[]);
+    let value = "{\"a\": \"b\\\\n\",\n\t\"ü\": 1}";
+    buildkite.agent_faults([AgentFault::Status(503)]);
+
+    assert_eq!(api.meta_data("launchgate:event:x").await.unwrap(), None);
+    api.set_meta_data("launchgate:event:x", value).await.unwrap();
+
+    assert_eq!(api.meta_data("launchgate:event:x").await.unwrap().as_deref(), Some(value));
+    assert_eq!(buildkite.meta_data(&job)["launchgate:event:x"], value);
+    let error = api.set_meta_data("k", &"x".repeat(100 * 1024 + 1)).await.unwrap_err();
+    assert!(error.to_string().contains("did not keep the meta-data k: HTTP 422"), "{error}");
+}

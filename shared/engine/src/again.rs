@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use launchgate_outcome::{Outcome, Reason};
 use launchgate_statement::Timestamp;
-use launchgate_triggers::DecideOptions;
 use launchgate_trust::{VerifiedEvent, VerifiedSignature};
 
 use crate::{
     Answer, Gate, Judgement, Known, NothingDecided, Redecided, Redecision,
+    builds::Beside,
     judge::{Decided, judge_event},
     launch::Work,
 };
@@ -28,13 +28,17 @@ impl Gate {
         };
         let mut union = known.signatures;
         let mut work = Vec::new();
+        let beside = match event.webhook() {
+            Some(proof) => self.beside_webhook(proof).await?,
+            None => Beside::default(),
+        };
         // Copies with other signers may come at the same time: whoever writes last sees all of them, and
         // judges again with those it had not known.
         let mut unseen = missing(&union, event.signatures());
         while unseen {
             let joined = event.clone().joined(&union, &self.config().signers);
             let judged = joined.signatures().to_vec();
-            let options = DecideOptions::default();
+            let options = beside.options();
             let Judgement::Decided(decided) = judge_event(self.config(), joined, published, options) else {
                 break;
             };
@@ -53,13 +57,13 @@ impl Gate {
             let redecision = Redecision {
                 event: id.clone(),
                 signatures: event.signatures().to_vec(),
-                decisions: decisions.clone(),
+                decisions,
                 replaces: wanting.into_iter().chain(open).collect(),
                 adds: false,
                 unless_launched: false,
             };
             let Redecided { written, signatures } = self.ledger().redecide(redecision).await?;
-            work.extend(decisions.into_iter().filter(|decision| written.contains(&decision.launch_id)));
+            work.extend(written);
             unseen = missing(&judged, &signatures) && signatures.len() > union.len();
             union = signatures;
         }
@@ -70,6 +74,7 @@ impl Gate {
                 reason: None,
                 event: Some(id),
                 decisions: Vec::new(),
+                near_misses: Vec::new(),
             });
         }
         tracing::info!(event = %id, decisions = work.len(), "decided again with a new signer");

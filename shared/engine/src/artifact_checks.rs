@@ -80,10 +80,10 @@ impl Gate {
         let mut done = Vec::new();
         match rule {
             ArtifactRule::Exists => {
-                let limit = EXISTS_LIMIT.min(longest);
-                let looks = due
-                    .into_iter()
-                    .map(|launch_id| async move { self.take_up_check(&launch_id, limit).await });
+                let mut looks = Vec::with_capacity(due.len());
+                for launch_id in &due {
+                    looks.push(self.take_up_check(launch_id, EXISTS_LIMIT.min(longest)));
+                }
                 done = stream::iter(looks).buffer_unordered(EXISTS_AT_ONCE).collect().await;
             }
             ArtifactRule::Content => {
@@ -122,6 +122,7 @@ impl Gate {
                 let done = self.work_on(*claimed, true).await?;
                 Ok(Some((done.outcome, done.reason)))
             }
+            Claim::Ended(decision) => Ok(Some((decision.outcome, decision.reason))),
             Claim::Busy | Claim::Settled => Ok(None),
         }
     }
@@ -148,6 +149,7 @@ impl Gate {
             Ok(Claim::Held(claimed)) if claimed.decision.outcome == Outcome::WaitingArtifact => {
                 self.check(*claimed, left, false).await
             }
+            Ok(Claim::Ended(decision)) => Ok((decision.outcome, decision.reason)),
             // The sweep was faster.
             Ok(_) => return waits,
             Err(error) => Err(error),

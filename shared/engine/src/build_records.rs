@@ -25,6 +25,15 @@ impl BuildKey {
     }
 }
 
+/// A build that decisions wait for and that Buildkite's API may be asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildToAsk {
+    /// The build.
+    pub build: BuildKey,
+    /// How often it was asked for already.
+    pub asked: u32,
+}
+
 /// What became of facts that were handed to the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptFacts {

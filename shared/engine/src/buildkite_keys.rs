@@ -6,7 +6,7 @@ use std::sync::Arc;
 use launchgate_statement::Envelope;
 use launchgate_trust::{BuildkiteKeys, Jwk, Jwks, KeyWanted, VerifiedSignature};
 
-use crate::{Gate, Judgement, NothingDecided};
+use crate::{Gate, NothingDecided};
 
 impl Gate {
     /// The keys that verified the recorded event in `data`; none when it is not recorded.
@@ -23,15 +23,15 @@ impl Gate {
     /// # Errors
     /// `NothingDecided` when a key is wanted and Buildkite's keys cannot be fetched: that is no fault of the
     /// event, so it is never a rejection.
-    pub(crate) async fn with_buildkite_keys(
+    pub(crate) async fn with_buildkite_keys<T>(
         &self,
         kept: &[Jwk],
-        ask: impl Fn(BuildkiteKeys<'_>) -> Result<Judgement, KeyWanted> + Send + Sync,
-    ) -> Result<Judgement, NothingDecided> {
+        ask: impl Fn(BuildkiteKeys<'_>) -> Result<T, KeyWanted> + Send + Sync,
+    ) -> Result<T, NothingDecided> {
         let source = self.buildkite_keys();
         let held = together(source.current(), kept);
         let wanted = match ask(held.as_deref().map_or(BuildkiteKeys::Missing, BuildkiteKeys::Held)) {
-            Ok(judgement) => return Ok(judgement),
+            Ok(answer) => return Ok(answer),
             Err(wanted) => wanted,
         };
         let fresh = source.refresh_for(&wanted.kid).await.map_err(|error| {

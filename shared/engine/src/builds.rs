@@ -2,18 +2,20 @@
 //!
 //! Promises: facts are kept before anything is decided by them; a decision that waits is decided anew when
 //! they come, whichever comes first, the event or the facts; one that waited in vain ends in
-//! `denied_policy / build_facts_expired`. Does not: ask Buildkite.
+//! `denied_policy / build_facts_expired`. Does not: ask Buildkite (`reconcile` does).
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use launchgate_outcome::{Check, CheckStatus, Outcome, Reason, Refusal};
 use launchgate_statement::{EventId, Timestamp};
 use launchgate_triggers::{DecideOptions, TriggerName, Verdict};
-use launchgate_trust::{BuildFacts, BuildkiteKeys, VerifiedWebhook, WebhookTells};
+use launchgate_trust::{
+    BuildFacts, BuildTold, BuildkiteKeys, VerifiedSignature, VerifiedWebhook, WebhookProof, WebhookTells,
+};
 use tracing::Instrument as _;
 
 use crate::{
-    AuthenticatedReceipt, BuildKey, Claimed, DecisionRecord, Durability, FactsKept, Gate, Judgement,
+    Answer, AuthenticatedReceipt, BuildKey, Claimed, DecisionRecord, Durability, FactsKept, Gate, Judgement,
     NothingDecided, Progress, Redecided, Redecision, StoredEvent, UnheededBuild,
     buildkite_keys::kept_keys,
     judge::{Decided, judge_again, judge_event},
@@ -28,6 +30,14 @@ pub struct BuildAnswer {
     pub end: BuildEnd,
     /// What the decisions that waited for it came to.
     pub decisions: Vec<(TriggerName, Outcome)>,
+    /// What the events that it brought came to.
+    pub events: Vec<Answer>,
+}
+
+impl BuildAnswer {
+    fn without_events(end: BuildEnd, decisions: Resolved) -> Self {
+        Self { end, decisions, events: Vec::new() }
+    }
 }
 
 /// How a webhook ended.
@@ -54,6 +64,21 @@ impl BuildEnd {
     }
 }
 
+/// What is known of an event's build beside the event, where that is needed from the start: an event that was made
+/// of a webhook says little of its build, and the facts are there before it.
+#[derive(Default)]
+pub(crate) struct Beside {
+    facts: Vec<BuildFacts>,
+    named_before: Option<EventId>,
+}
+
+impl Beside {
+    pub(crate) fn options(&self) -> DecideOptions<'_> {
+        let named_before = self.named_before.as_ref();
+        DecideOptions { build_facts: &self.facts, named_before, ..DecideOptions::default() }
+    }
+}
+
 /// What a decision that waited came to.
 type Resolved = Vec<(TriggerName, Outcome)>;
 
@@ -72,28 +97,39 @@ impl Gate {
 
     async fn take_in_build(&self, receipt: AuthenticatedReceipt) -> Result<BuildAnswer, NothingDecided> {
         let message_id = receipt.receipt().message_id.clone();
-        let facts = match self.believed(&receipt) {
-            Ok(WebhookTells::Build(facts)) => facts,
+        let BuildTold { facts, metadata } = match self.believed(&receipt) {
+            Ok(WebhookTells::Build(told)) => *told,
             Ok(WebhookTells::Unused(event)) => {
                 tracing::info!(message_id, event, "a webhook that is not used here");
-                return Ok(BuildAnswer { end: BuildEnd::Unused, decisions: Vec::new() });
+                return Ok(BuildAnswer::without_events(BuildEnd::Unused, Vec::new()));
             }
             Err(refusal) => {
                 let end = BuildEnd::Refused(refusal.outcome, refusal.reason);
                 self.reject_delivery(&receipt, refusal).await?;
-                return Ok(BuildAnswer { end, decisions: Vec::new() });
+                return Ok(BuildAnswer::without_events(end, Vec::new()));
             }
         };
-        let kept = self.ledger().keep_build_facts(*facts).await?;
+        let kept = self.ledger().keep_build_facts(facts.clone()).await?;
         let end = BuildEnd::Facts(kept.kept);
         tracing::info!(message_id, end = end.as_str(), "build facts");
-        let Some(unheeded) = kept.unheeded else { return Ok(BuildAnswer { end, decisions: Vec::new() }) };
-        // The facts are durable and marked: what fails from here on is taken up by the sweep.
-        let decisions = self.heed(&unheeded).await.unwrap_or_else(|error| {
-            tracing::error!(%error, "decisions that wait for these facts are left to the sweep");
-            Vec::new()
-        });
-        Ok(BuildAnswer { end, decisions })
+        let mut answer = BuildAnswer::without_events(end, Vec::new());
+        if let Some(unheeded) = kept.unheeded {
+            // The facts are durable and marked: what fails from here on is taken up by the sweep.
+            answer.decisions = self.heed(&unheeded).await.unwrap_or_else(|error| {
+                tracing::error!(%error, "decisions that wait for these facts are left to the sweep");
+                Vec::new()
+            });
+        }
+        // After the facts, which what comes out of the meta-data may need. Older facts change nothing here: what
+        // lies in the meta-data is of the build either way.
+        if let Some(metadata) = metadata {
+            let metadata =
+                if metadata.is_told { Some(metadata) } else { self.fetched(&receipt, &facts).await? };
+            if let Some(metadata) = metadata {
+                answer.events = self.take_in_metadata(&receipt, &facts, &metadata).await?;
+            }
+        }
+        Ok(answer)
     }
 
     /// What the webhook tells, if Buildkite signed it and it is about a build of the file's organization.
@@ -109,7 +145,8 @@ impl Gate {
         let webhook = VerifiedWebhook::verify(header, &receipt.data, secrets, receipt.publish_time)
             .map_err(|error| Refusal::new(error.reason(), error.to_string()))?;
         let told = BuildFacts::read(&webhook)?;
-        if let WebhookTells::Build(facts) = &told
+        if let WebhookTells::Build(told) = &told
+            && let facts = &told.facts
             && facts.build().organization.as_ref() != Some(&buildkite.organization)
         {
             let found = facts.build().organization.as_deref().unwrap_or("none");
@@ -148,6 +185,32 @@ impl Gate {
         Ok(judge_event(self.config(), decided.event, published, options))
     }
 
+    /// What is known of the build of an event that was made of a webhook.
+    pub(crate) async fn beside_webhook(&self, proof: &WebhookProof) -> Result<Beside, LedgerError> {
+        let named_before = self.first_named(proof).await?;
+        let facts = match BuildKey::of(proof.build()) {
+            Some(build) => self.ledger().build_facts(&build).await?,
+            None => Vec::new(),
+        };
+        Ok(Beside { facts, named_before })
+    }
+
+    /// The event in which the build of an event made by webhook named other artifacts before.
+    pub(crate) async fn named_before(
+        &self,
+        signatures: &[VerifiedSignature],
+    ) -> Result<Option<EventId>, LedgerError> {
+        match signatures.iter().find_map(|signature| signature.webhook.as_deref()) {
+            Some(proof) => self.first_named(proof).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn first_named(&self, proof: &WebhookProof) -> Result<Option<EventId>, LedgerError> {
+        let first = self.ledger().name_artifacts(proof.build_id(), proof.event()).await?;
+        Ok((first != proof.event()).then(|| first.id()))
+    }
+
     /// Looks once more at the facts after a decision that waits is durable: they may have come between the
     /// first look and the commit, and whoever kept them found nothing that waits.
     pub(crate) async fn look_again(&self, event: &EventId) -> Resolved {
@@ -181,13 +244,13 @@ impl Gate {
             let redecision = Redecision {
                 event: id.clone(),
                 signatures: Vec::new(),
-                decisions: decisions.clone(),
+                decisions,
                 replaces: vec![(Outcome::WaitingBuild, None)],
                 adds: false,
                 unless_launched: false,
             };
             let Redecided { written, .. } = self.ledger().redecide(redecision).await?;
-            for decision in decisions.into_iter().filter(|one| written.contains(&one.launch_id)) {
+            for decision in written {
                 let (trigger, outcome, reason) = self.launch(Work::Recorded(decision)).await;
                 let reason = reason.map_or("", Reason::as_str);
                 tracing::info!(event = %id, %trigger, %outcome, reason, "decided by build facts");
@@ -212,7 +275,9 @@ impl Gate {
             let mut rungs = decision.checks.iter();
             rungs.any(|rung| rung.name == "require.maxAge" && rung.status == CheckStatus::Skipped)
         });
-        let options = DecideOptions { ordinal, max_age_met, build_facts: facts };
+        let named_before = self.named_before(&stored.event.signatures).await?;
+        let options =
+            DecideOptions { ordinal, max_age_met, build_facts: facts, named_before: named_before.as_ref() };
         let ask = |keys: BuildkiteKeys<'_>| judge_again(self.config(), &stored.event, keys, options);
         let judged = self.with_buildkite_keys(&kept_keys(&stored.event.signatures), ask).await;
         let judged = judged.map_err(|undecided| LedgerError(undecided.to_string()))?;

@@ -250,6 +250,27 @@ mod tests {
     }
 
     #[test]
+    fn what_the_plan_says_of_where_and_from_where_it_runs_must_be_the_jobs() {
+        let package = |digit: &str| format!("https://us-kfp.pkg.dev/p/r/x/sha256:{}", digit.repeat(64));
+        for (member, value, other) in [
+            ("network", json!("projects/1/global/networks/a"), json!("projects/1/global/networks/b")),
+            ("encryptionSpec", json!({"kmsKeyName": "a"}), json!({"kmsKeyName": "b"})),
+            ("templateUri", json!(package("4")), json!(package("5"))),
+        ] {
+            let (mut planned, mut job) = (body(), as_the_server_answers());
+            planned[member] = value.clone();
+            let absent = same_job(&plan(&planned), &job, intent()).unwrap_err();
+            job[member] = value;
+            assert_eq!(same_job(&plan(&planned), &job, intent()), Ok(()), "{member}");
+            job[member] = other;
+
+            let differs = same_job(&plan(&planned), &job, intent()).unwrap_err();
+
+            assert!(absent.at.starts_with(member) && differs.at.starts_with(member), "{absent} {differs}");
+        }
+    }
+
+    #[test]
     fn defaults_that_the_server_leaves_out_and_int64_texts_are_equal() {
         let planned = json!({"jobSpec": {"workerPoolSpecs": [{"replicaCount": 1, "containerSpec": {"args": []}}], "enable_web_access": false}});
         let job = json!({"jobSpec": {"workerPoolSpecs": [{"replicaCount": "1", "containerSpec": {}}]}, "createTime": "2026-11-25T10:00:00Z"});

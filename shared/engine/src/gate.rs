@@ -4,16 +4,18 @@ use std::{sync::Arc, time::Duration};
 
 use launchgate_outcome::{Check, Outcome, Reason, Refusal};
 use launchgate_statement::EventId;
-use launchgate_triggers::{Config, DecideOptions, Decision, TriggerName, Verdict};
-use launchgate_trust::{BuildkiteKeys, Rejection, TrustInputs, VerifiedEvent, WebhookSecrets};
+use launchgate_triggers::{Config, Decision, NearMiss, TriggerName, Verdict};
+use launchgate_trust::{BuildkiteKeys, Carrier, Rejection, TrustInputs, VerifiedEvent, WebhookSecrets};
 use tracing::Instrument as _;
 
 use crate::{
     Admission, Admitted, AuthenticatedReceipt, DecisionRecord, EventRecord, Judgement, ReceiptRecord,
     UnreadableDelivery,
-    judge::{Decided, judge},
+    builds::Beside,
+    judge::{Decided, judge_carried},
     launch::{CALLS_AT_ONCE, Work},
-    ports::{ArtifactCheck, BuildkiteKeySource, Failures, Ledger, LedgerError, Vertex},
+    ports::{ArtifactCheck, BuildkiteApi, BuildkiteKeySource, Failures, Ledger, LedgerError, Vertex},
+    reconcile::Asking,
     rejections::Rejections,
 };
 
@@ -37,6 +39,8 @@ pub struct GateParts {
     pub buildkite_keys: Arc<dyn BuildkiteKeySource>,
     /// What verifies Buildkite's webhooks; without it none is believed.
     pub webhook_secrets: Option<WebhookSecrets>,
+    /// Who is asked about what Buildkite's webhooks did not bring; without it nobody is.
+    pub buildkite_api: Option<Arc<dyn BuildkiteApi>>,
 }
 
 /// The gate. Cheap to clone; every clone is the same gate.
@@ -48,6 +52,7 @@ pub struct Gate {
 struct Inner {
     parts: GateParts,
     rejections: Rejections,
+    asking: Asking,
 }
 
 /// The outcome of a delivery, recorded. Answer Pub/Sub with 204.
@@ -61,6 +66,8 @@ pub struct Answer {
     pub event: Option<EventId>,
     /// What each decision came to.
     pub decisions: Vec<(TriggerName, Outcome)>,
+    /// What one clause alone kept from matching, if the event is new.
+    pub near_misses: Vec<NearMiss>,
 }
 
 impl Answer {
@@ -94,7 +101,7 @@ impl From<LedgerError> for NothingDecided {
 impl Gate {
     /// A gate of these parts.
     pub fn new(parts: GateParts) -> Self {
-        Self { inner: Arc::new(Inner { parts, rejections: Rejections::new() }) }
+        Self { inner: Arc::new(Inner { parts, rejections: Rejections::new(), asking: Asking::default() }) }
     }
 
     /// The reviewed file.
@@ -112,6 +119,11 @@ impl Gate {
         self.vertex().ready().await.map_err(|error| error.to_string())
     }
 
+    /// The service accounts that no token can be had of, each with the reason.
+    pub async fn accounts_without_token(&self) -> Vec<String> {
+        self.vertex().without_token().await
+    }
+
     pub(crate) fn vertex(&self) -> &dyn Vertex {
         &*self.inner.parts.vertex
     }
@@ -126,6 +138,14 @@ impl Gate {
 
     pub(crate) fn webhook_secrets(&self) -> Option<&WebhookSecrets> {
         self.inner.parts.webhook_secrets.as_ref()
+    }
+
+    pub(crate) fn buildkite_api(&self) -> Option<&dyn BuildkiteApi> {
+        self.inner.parts.buildkite_api.as_deref()
+    }
+
+    pub(crate) fn asking(&self) -> &Asking {
+        &self.inner.asking
     }
 
     pub(crate) fn failures(&self) -> &dyn Failures {
@@ -147,15 +167,26 @@ impl Gate {
     /// `NothingDecided` when the ledger could not take it; redelivery is safe.
     pub async fn receive(&self, receipt: AuthenticatedReceipt) -> Result<Answer, NothingDecided> {
         let gate = self.clone();
-        let work = tokio::spawn(async move { gate.take_in(receipt).await }.in_current_span());
-        work.await.unwrap_or_else(|error| Err(NothingDecided(format!("the work stopped: {error}"))))
+        let work = async move { gate.take_in(&receipt, Carrier::Message).await };
+        tokio::spawn(work.in_current_span())
+            .await
+            .unwrap_or_else(|error| Err(NothingDecided(format!("the work stopped: {error}"))))
     }
 
-    async fn take_in(&self, receipt: AuthenticatedReceipt) -> Result<Answer, NothingDecided> {
+    /// The work of `receive`, for a delivery or for what another delivery carried.
+    pub(crate) async fn take_in(
+        &self,
+        receipt: &AuthenticatedReceipt,
+        carrier: Carrier<'_>,
+    ) -> Result<Answer, NothingDecided> {
         let delivery = receipt.receipt();
+        let beside = match carrier {
+            Carrier::Webhook(proof) => self.beside_webhook(proof).await?,
+            Carrier::Message | Carrier::Metadata(_) | Carrier::Recorded(_) => Beside::default(),
+        };
         let ask = |buildkite_keys: BuildkiteKeys<'_>| {
             let inputs = TrustInputs { published: delivery.publish_time, buildkite_keys };
-            judge(self.config(), &delivery.data, inputs, DecideOptions::default())
+            judge_carried(self.config(), &delivery.data, inputs, carrier, beside.options())
         };
         let held = self.buildkite_keys().current();
         let judged = match ask(held.as_deref().map_or(BuildkiteKeys::Missing, BuildkiteKeys::Held)) {
@@ -166,13 +197,13 @@ impl Gate {
         let judged = match judged {
             Judgement::Decided(decided) => {
                 let published = receipt.receipt().publish_time;
-                self.beside_build_facts(*decided, published, DecideOptions::default()).await?
+                self.beside_build_facts(*decided, published, beside.options()).await?
             }
             rejected @ Judgement::Rejected(_) => rejected,
         };
         match judged {
-            Judgement::Rejected(rejection) => self.reject(&receipt, rejection).await,
-            Judgement::Decided(decided) => self.admit(&receipt, *decided).await,
+            Judgement::Rejected(rejection) => self.reject(receipt, rejection).await,
+            Judgement::Decided(decided) => self.admit(receipt, *decided).await,
         }
     }
 
@@ -237,7 +268,7 @@ impl Gate {
             let body = body[..body.len().min(KEPT_BODY)].to_vec();
             self.ledger().record_receipt(ReceiptRecord { body, ..record }).await?;
         }
-        Ok(Answer { outcome, reason, event: None, decisions: Vec::new() })
+        Ok(Answer { outcome, reason, event: None, decisions: Vec::new(), near_misses: Vec::new() })
     }
 
     async fn admit(
@@ -246,7 +277,6 @@ impl Gate {
         decided: Decided,
     ) -> Result<Answer, NothingDecided> {
         let Decided { event, decisions } = decided;
-        let outcome = decisions.outcome();
         let published = receipt.receipt().publish_time;
         let id = event.id();
         let unmatched = decisions.decisions.is_empty().then(|| Reason::NoTriggerMatches.meaning().to_owned());
@@ -266,9 +296,8 @@ impl Gate {
             .into_iter()
             .map(|decision| Arc::new(self.decision_record(&event, decision)))
             .collect();
-        // `interrupted` is what an intent is until more is recorded; the delivery itself was not.
-        let reason = summed(&records).map_or(Some(Reason::NoTriggerMatches), |(_, reason)| reason);
-        let reason = reason.filter(|reason| *reason != Reason::Interrupted);
+        let (outcome, reason) = Admission::comes_to(&records);
+        let near_misses = decisions.near_misses;
         let admission = Admission {
             receipt: ReceiptRecord { outcome, reason, event: Some(id.clone()), ..receipt_record(receipt) },
             event: EventRecord {
@@ -282,20 +311,22 @@ impl Gate {
                 checks,
                 unmatched,
             },
-            decisions: records.clone(),
+            decisions: records,
+            near_misses: near_misses.clone(),
             claim: CALLS_AT_ONCE,
             lease: self.lease(),
         };
         match self.ledger().admit(admission).await? {
-            Admitted::New { now } => {
+            Admitted::New { now, decisions } => {
                 let mut claimed = 0;
-                let waits = records.iter().any(|decision| decision.outcome == Outcome::WaitingBuild);
-                let work = records.into_iter().map(|decision| {
+                let waits = decisions.iter().any(|decision| decision.outcome == Outcome::WaitingBuild);
+                let work = decisions.into_iter().map(|decision| {
                     let held = decision.is_launchable() && claimed < CALLS_AT_ONCE;
                     claimed += usize::from(held);
                     if held { Work::Held { decision, now } } else { Work::Recorded(decision) }
                 });
                 let mut answer = self.launch_all(id.clone(), work.collect()).await;
+                answer.near_misses = near_misses;
                 if waits {
                     answer.decided_anew(self.look_again(&id).await);
                 }
@@ -352,12 +383,6 @@ impl Gate {
             by: None,
         }
     }
-}
-
-/// What the decisions come to together, as recorded before anything is sent.
-fn summed(records: &[Arc<DecisionRecord>]) -> Option<(Outcome, Option<Reason>)> {
-    let first = records.iter().min_by_key(|record| record.outcome)?;
-    Some((first.outcome, first.reason))
 }
 
 fn receipt_record(receipt: &AuthenticatedReceipt) -> ReceiptRecord {

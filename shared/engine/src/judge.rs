@@ -2,9 +2,10 @@
 
 use launchgate_outcome::{Check, Outcome, Reason, Refusal};
 use launchgate_statement::{Envelope, Timestamp};
-use launchgate_triggers::{Config, DecideOptions, Decisions, decide};
+use launchgate_triggers::{Config, DecideOptions, Decision, Decisions, decide};
 use launchgate_trust::{
-    BuildkiteKeys, Jwks, KeyWanted, Rejection, TrustInputs, Unverified, VerifiedEvent, verify,
+    BuildkiteKeys, Carrier, Jwks, KeyWanted, Rejection, TrustInputs, Unverified, VerifiedEvent,
+    verify_carried,
 };
 
 use crate::{EventRecord, buildkite_keys::kept_keys};
@@ -35,6 +36,25 @@ impl Judgement {
             Self::Decided(decided) => decided.decisions.outcome(),
         }
     }
+
+    /// Why: the rejection's reason, or that of the decision which the outcome is of.
+    pub fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::Rejected(rejection) => Some(rejection.refusal.reason),
+            Self::Decided(decided) => {
+                let reason = decided.decisive().and_then(|decision| decision.verdict.reason());
+                reason.or((self.outcome() == Outcome::NoMatch).then_some(Reason::NoTriggerMatches))
+            }
+        }
+    }
+}
+
+impl Decided {
+    /// The decision that the event's outcome is of; `None` when no trigger matches.
+    pub fn decisive(&self) -> Option<&Decision> {
+        let outcome = self.decisions.outcome();
+        self.decisions.decisions.iter().find(|decision| decision.verdict.outcome() == outcome)
+    }
 }
 
 /// Parses, verifies and decides message data. Pure: the same arguments give the same answer.
@@ -47,7 +67,18 @@ pub fn judge(
     inputs: TrustInputs<'_>,
     options: DecideOptions<'_>,
 ) -> Result<Judgement, KeyWanted> {
-    match verified(config, data, inputs) {
+    judge_carried(config, data, inputs, Carrier::Message, options)
+}
+
+/// As `judge`, of message data that came by this carrier.
+pub(crate) fn judge_carried(
+    config: &Config,
+    data: &[u8],
+    inputs: TrustInputs<'_>,
+    carrier: Carrier<'_>,
+    options: DecideOptions<'_>,
+) -> Result<Judgement, KeyWanted> {
+    match verified(config, data, inputs, carrier) {
         Ok(event) => Ok(judge_event(config, event, inputs.published, options)),
         Err(unverified) => rejected(unverified),
     }
@@ -62,7 +93,8 @@ pub(crate) fn judge_again(
     options: DecideOptions<'_>,
 ) -> Result<Judgement, KeyWanted> {
     let published = recorded.first_published;
-    match verified(config, &recorded.data, TrustInputs { published, buildkite_keys }) {
+    let carrier = Carrier::recorded(&recorded.signatures, published);
+    match verified(config, &recorded.data, TrustInputs { published, buildkite_keys }, carrier) {
         Ok(event) => {
             let event = event.joined(&recorded.signatures, &config.signers);
             Ok(judge_event(config, event, published, options))
@@ -71,9 +103,14 @@ pub(crate) fn judge_again(
     }
 }
 
-fn verified(config: &Config, data: &[u8], inputs: TrustInputs<'_>) -> Result<VerifiedEvent, Unverified> {
+fn verified(
+    config: &Config,
+    data: &[u8],
+    inputs: TrustInputs<'_>,
+    carrier: Carrier<'_>,
+) -> Result<VerifiedEvent, Unverified> {
     match Envelope::parse(data) {
-        Ok(envelope) => verify(envelope, &config.signers, inputs),
+        Ok(envelope) => verify_carried(envelope, &config.signers, inputs, carrier),
         Err(error) => {
             let check = Check::failed("envelope").detail(error.to_string());
             Err(Rejection { refusal: error.into(), checks: vec![check], digest: None }.into())

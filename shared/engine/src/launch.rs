@@ -5,9 +5,9 @@ use std::sync::Arc;
 use futures_util::{StreamExt, stream};
 use launchgate_outcome::{Outcome, Reason};
 use launchgate_statement::{EventId, Timestamp};
-use launchgate_triggers::{LaunchId, TriggerName};
+use launchgate_triggers::TriggerName;
 
-use crate::{Answer, Claim, Claimed, DecisionRecord, Fence, Gate, ports::LedgerError};
+use crate::{Answer, Claim, Claimed, DecisionRecord, Fence, Gate};
 
 /// Calls to Vertex that one event makes at the same time.
 pub(crate) const CALLS_AT_ONCE: usize = 8;
@@ -50,7 +50,7 @@ impl Gate {
             tracing::info!(%event, %outcome, reason = reason.map_or("", Reason::as_str), "decided");
         }
         let decisions = done.into_iter().map(|(trigger, outcome, _)| (trigger, outcome)).collect();
-        Answer { outcome, reason, event: Some(event), decisions }
+        Answer { outcome, reason, event: Some(event), decisions, near_misses: Vec::new() }
     }
 
     /// One decision: sent if it is open, else as it was recorded. What waits for its artifact is left to the
@@ -65,20 +65,23 @@ impl Gate {
         }
         let interrupted = (Outcome::Retrying, Some(Reason::Interrupted));
         let claimed = match work {
-            Work::Held { decision, now } => Ok(Some(Claimed {
+            Work::Held { decision, now } => Ok(Claim::Held(Box::new(Claimed {
                 decision,
                 fence: Fence(1),
                 first_intent: now,
                 decided: now,
                 unanswered_since: None,
                 now,
-            })),
-            Work::Recorded(decision) => self.claim_now(&decision.launch_id).await,
+            }))),
+            Work::Recorded(decision) => self.ledger().claim(&decision.launch_id, self.lease()).await,
         };
         let done = match claimed {
-            Ok(Some(claimed)) => self.work_on(claimed, false).await.map(|done| (done.outcome, done.reason)),
+            Ok(Claim::Held(claimed)) => {
+                self.work_on(*claimed, false).await.map(|done| (done.outcome, done.reason))
+            }
+            Ok(Claim::Ended(decision)) => Ok((decision.outcome, decision.reason)),
             // The sweep was faster.
-            Ok(None) => Ok(interrupted),
+            Ok(Claim::Busy | Claim::Settled) => Ok(interrupted),
             Err(error) => Err(error),
         };
         let (outcome, reason) = done.unwrap_or_else(|error| {
@@ -86,12 +89,5 @@ impl Gate {
             interrupted
         });
         (trigger, outcome, reason)
-    }
-
-    async fn claim_now(&self, launch_id: &LaunchId) -> Result<Option<Claimed>, LedgerError> {
-        match self.ledger().claim(launch_id, self.lease()).await? {
-            Claim::Held(claimed) => Ok(Some(*claimed)),
-            Claim::Busy | Claim::Settled => Ok(None),
-        }
     }
 }

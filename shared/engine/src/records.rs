@@ -4,9 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use launchgate_outcome::{Check, Outcome, Reason};
 use launchgate_statement::{Artifact, Build, EventDigest, EventId, Sha256, Timestamp};
-use launchgate_triggers::{ArtifactDemand, LaunchId, LaunchPlan, TriggerName};
+use launchgate_triggers::{ArtifactDemand, LaunchId, LaunchPlan, NearMiss, TriggerName};
 use launchgate_trust::{SignerId, VerifiedSignature};
 use serde::{Deserialize, Serialize};
+
+use crate::RunEnd;
 
 /// One delivery as the ledger keeps it. Never holds a token or a key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -142,6 +144,25 @@ pub struct Run {
     pub console: String,
     /// Its state when last seen.
     pub state: Option<String>,
+    /// How it ended, once it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<RunEnd>,
+    /// Why it did not succeed, in Vertex AI's words. They may quote what a job printed: escape before showing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// A run that has not ended as far as anybody knows, to be looked at by the caller.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FollowedRun {
+    /// The decision that launched it.
+    pub decision: DecisionRecord,
+    /// Since when it is followed: since the launch was recorded, by the ledger's clock.
+    pub since: Timestamp,
+    /// How often it was seen going on.
+    pub looks: u32,
+    /// The ledger's clock now.
+    pub now: Timestamp,
 }
 
 /// The number of a claim. A record is written only under the newest fence, so a holder that was paused
@@ -159,12 +180,30 @@ pub struct Admission {
     pub event: EventRecord,
     /// Its decisions. Shared, since the caller goes on working with what the ledger writes.
     pub decisions: Vec<Arc<DecisionRecord>>,
-    /// How many of those that are open and hold a plan are claimed in the same commit (the first ones,
+    /// What one clause alone kept from matching; counted if the event is new.
+    pub near_misses: Vec<NearMiss>,
+    /// How many of the decisions that are open and hold a plan are claimed in the same commit (the first ones,
     /// fence 1): as many as the caller begins to send at once. The others are due and must be claimed one
     /// by one, each right before its call, so that a crash never makes an unsent one look sent.
     pub claim: usize,
     /// How long these claims last.
     pub lease: Duration,
+}
+
+impl Admission {
+    /// What an event comes to by decisions of which nothing was sent yet: one to launch counts as launched.
+    pub fn comes_to(decisions: &[Arc<DecisionRecord>]) -> (Outcome, Option<Reason>) {
+        let stands = |decision: &Arc<DecisionRecord>| {
+            // `interrupted` is what an intent is until more is recorded; the delivery itself was not.
+            if decision.is_launchable() {
+                (Outcome::Launched, None)
+            } else {
+                (decision.outcome, decision.reason)
+            }
+        };
+        let first = decisions.iter().map(stands).min_by_key(|(outcome, _)| *outcome);
+        first.unwrap_or((Outcome::NoMatch, Some(Reason::NoTriggerMatches)))
+    }
 }
 
 /// What an admission came to.
@@ -174,6 +213,8 @@ pub enum Admitted {
     New {
         /// The ledger's clock at the admission; the first intent of every claimed decision.
         now: Timestamp,
+        /// The decisions as they were recorded: those whose conditions are not met have ended.
+        decisions: Vec<Arc<DecisionRecord>>,
     },
     /// The event was there; only the receipt was recorded, as `duplicate`.
     Known(Known),
@@ -212,8 +253,9 @@ pub struct Redecision {
 /// What a redecision came to.
 #[derive(Clone, Debug)]
 pub struct Redecided {
-    /// The launch ids that were written. Those that are open are due at once and claimed by nobody.
-    pub written: Vec<LaunchId>,
+    /// The decisions that were written, as they were recorded: those whose conditions are not met have ended.
+    /// Those that are open are due at once and claimed by nobody.
+    pub written: Vec<Arc<DecisionRecord>>,
     /// The union of signers as it now stands.
     pub signatures: Vec<VerifiedSignature>,
 }
@@ -223,6 +265,9 @@ pub struct Redecided {
 pub enum Claim {
     /// The caller holds it.
     Held(Box<Claimed>),
+    /// It was never sent, and its conditions no longer let it be: it has just ended, in the commit that would
+    /// have been the claim.
+    Ended(Arc<DecisionRecord>),
     /// Someone else holds a live lease.
     Busy,
     /// Nothing is open on it (or there is no such decision).

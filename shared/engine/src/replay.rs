@@ -61,7 +61,13 @@ impl Gate {
             Some(build) => self.ledger().build_facts(&build).await?,
             None => Vec::new(),
         };
-        let options = DecideOptions { ordinal, max_age_met: age_was_met(&stored), build_facts: &build_facts };
+        let named_before = self.named_before(&stored.event.signatures).await?;
+        let options = DecideOptions {
+            ordinal,
+            max_age_met: age_was_met(&stored),
+            build_facts: &build_facts,
+            named_before: named_before.as_ref(),
+        };
         let kept = kept_keys(&stored.event.signatures);
         let ask = |keys: BuildkiteKeys<'_>| judge_again(self.config(), &stored.event, keys, options);
         let judged = match self.with_buildkite_keys(&kept, ask).await {
@@ -99,8 +105,8 @@ impl Gate {
         let waits = decisions.iter().any(|decision| decision.outcome == Outcome::WaitingBuild);
         let mut said = Vec::new();
         for decision in decisions {
-            if written.contains(&decision.launch_id) {
-                let (trigger, outcome, reason) = self.launch(Work::Recorded(decision)).await;
+            if let Some(written) = written.iter().find(|written| written.launch_id == decision.launch_id) {
+                let (trigger, outcome, reason) = self.launch(Work::Recorded(written.clone())).await;
                 let reason = reason.map_or(String::new(), |reason| format!("/{reason}"));
                 said.push(format!("{trigger}: {outcome}{reason}"));
             } else {

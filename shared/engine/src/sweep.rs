@@ -5,7 +5,7 @@ use futures_util::{StreamExt, stream};
 use launchgate_outcome::Outcome;
 use launchgate_triggers::LaunchId;
 
-use crate::{Claim, Gate, ports::LedgerError};
+use crate::{Claim, DecisionRecord, Gate, ports::LedgerError};
 
 /// Decisions, failures and commands one sweep takes up; the next sweep takes the rest.
 const BATCH: usize = 64;
@@ -24,6 +24,10 @@ pub struct SweepReport {
     pub ended: usize,
     /// Builds whose facts were laid beside what waits for them.
     pub builds_heeded: usize,
+    /// Builds that Buildkite was asked about.
+    pub builds_asked: usize,
+    /// Runs found ended.
+    pub runs_ended: usize,
     /// Failures told.
     pub failures_told: usize,
     /// Commands carried out.
@@ -50,6 +54,7 @@ impl Gate {
                 Err(error) => tracing::error!(build = build.id, %error, "build facts are heeded later"),
             }
         }
+        self.ask_about_builds(&mut report).await?;
         let due = self.ledger().due(BATCH).await?;
         report.more |= due.len() == BATCH;
         let results: Vec<_> = stream::iter(due)
@@ -63,6 +68,7 @@ impl Gate {
             report.launched += usize::from(outcome == Outcome::Launched);
             report.ended += usize::from(outcome != Outcome::Launched && !outcome.is_open());
         }
+        report.runs_ended = self.look_at_quiet_runs(BATCH).await?;
         for decision in self.ledger().untold_failures(BATCH).await? {
             report.failures_told += usize::from(self.publish_failure(&decision).await);
         }
@@ -80,6 +86,11 @@ impl Gate {
                 Ok(Some(self.leave_to_checks(&claimed).await?))
             }
             Claim::Held(claimed) => Ok(Some(self.work_on(*claimed, true).await?.outcome)),
+            Claim::Ended(decision) => {
+                let DecisionRecord { event, trigger, launch_id, outcome, message, .. } = &*decision;
+                tracing::info!(%event, %trigger, %launch_id, %outcome, message, "ended before its first call");
+                Ok(Some(*outcome))
+            }
             Claim::Busy | Claim::Settled => Ok(None),
         }
     }

@@ -20,7 +20,9 @@ use launchgate_outcome::{Outcome, Reason};
 use launchgate_statement::{
     Artifact, Build, BuildkiteIds, EventId, PAYLOAD_TYPE, ProvenanceDraft, Sha256, Timestamp,
 };
-use launchgate_triggers::{Config, DecideOptions, Files, LaunchPlan, Overrides, load};
+use launchgate_triggers::{
+    Config, DecideOptions, Files, LaunchPlan, MissedClause, NearMiss, Overrides, TriggerName, load,
+};
 use launchgate_trust::{AuthenticatedSender, BuildkiteKeys, Scheme, SigningKey, TrustInputs};
 use serde_json::{Value, json};
 
@@ -102,8 +104,23 @@ impl Vertex for ScriptedVertex {
         Ok(jobs.filter(|job| job["labels"]["launchgate-id"] == plan.launch_id().as_str()).cloned().collect())
     }
 
+    async fn look(&self, _: &LaunchPlan, run: &Run) -> Result<Value, CallError> {
+        let script = self.0.lock().unwrap();
+        if let Some(kind) = script.get_fails {
+            return Err(error(kind, "SCRIPTED", true));
+        }
+        let found = script.jobs.values().find(|job| job["name"] == run.name.as_str()).cloned();
+        found.ok_or_else(|| error(CallErrorKind::Terminal(Reason::NotFound), "NOT_FOUND", true))
+    }
+
     fn run_of(&self, _: &LaunchPlan, job: &Value) -> Option<Run> {
-        Some(Run { name: job["name"].as_str()?.to_owned(), console: String::new(), state: None })
+        Some(Run {
+            name: job["name"].as_str()?.to_owned(),
+            console: String::new(),
+            state: None,
+            end: None,
+            error: None,
+        })
     }
 
     async fn ready(&self) -> Result<(), CallError> {
@@ -173,6 +190,7 @@ impl World {
             artifacts: Arc::new(NoArtifactCheck),
             buildkite_keys: Arc::new(NoBuildkiteKeys),
             webhook_secrets: None,
+            buildkite_api: None,
         };
         Self { gate: Gate::new(parts), vertex, told, keys, folder }
     }
@@ -654,4 +672,26 @@ async fn more_artifacts_than_calls_at_once_are_all_launched() {
         assert!(answer.decisions.iter().all(|(_, outcome)| *outcome == Outcome::Launched), "{answer:?}");
         assert_eq!(world.jobs(), 20);
     }
+}
+
+#[tokio::test]
+async fn what_one_clause_alone_keeps_from_matching_is_counted_with_the_event_and_once() {
+    let release = json!({"match": {"pipeline": "fraud-train", "branch": "release/*"}});
+    let world = World::with(PIPELINE_JOB, json!({"anyOf": ["one"]}), release);
+    let data = signed(1, &[&world.keys[0]]);
+    let miss = NearMiss { trigger: TriggerName::parse("retrain").unwrap(), clause: MissedClause::Branch };
+
+    let first = world.deliver(&data).await;
+    let again = world.deliver(&data).await;
+    let second = world.deliver(&signed(2, &[&world.keys[0]])).await;
+
+    assert_eq!((first.outcome, &first.near_misses[..]), (Outcome::NoMatch, &[miss.clone()][..]));
+    assert_eq!((again.outcome, &again.near_misses[..]), (Outcome::Duplicate, &[][..]));
+    let command = CommandKind::Replay { event: first.event.unwrap(), force: false };
+    let asked = Command { kind: command, by: "me".into(), why: "does it match by now?".into() };
+    world.gate.ledger().ask(asked).await.unwrap();
+    assert_eq!(world.gate.sweep().await.unwrap().commands, 1);
+    let [count] = &world.gate.ledger().near_misses(None, 10).await.unwrap()[..] else { panic!("one count") };
+    assert_eq!((&count.trigger, count.clause, count.events), (&miss.trigger, miss.clause, 2));
+    assert_eq!(Some(&count.last_event), second.event.as_ref());
 }

@@ -21,6 +21,8 @@ use google_cloud_auth::{
     },
 };
 use http_types::Extensions;
+use launchgate_engine::ports::{CallError, CallErrorKind};
+use launchgate_outcome::Reason;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -31,7 +33,7 @@ use crate::{
     redaction::redacted,
 };
 
-const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
+pub(crate) const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 
 /// What a replaced Vertex on this machine is shown. No secret: a stand-in takes any bearer.
 const LOOPBACK_TOKEN: &str = "Bearer launchgate-loopback";
@@ -45,7 +47,7 @@ const METADATA_SERVER: &str = "http://169.254.169.254";
 
 /// Least time between two renewals: a burst of refusals of one token must not become a burst of token
 /// requests.
-const RENEW_EVERY: Duration = Duration::from_secs(5);
+pub(crate) const RENEW_EVERY: Duration = Duration::from_secs(5);
 
 /// Longest wait for the metadata server to say whose it is; asked only to word an error.
 const ACCOUNT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -147,6 +149,11 @@ impl Credentials {
     pub fn new(settings: CredentialSettings, replaced: Option<&Endpoint>) -> Self {
         let loopback = replaced.is_some_and(Endpoint::is_loopback) && !settings.is_explicit();
         Self { settings, loopback, state: Mutex::default(), account: OnceCell::new() }
+    }
+
+    /// Whether nobody's token is shown: a replaced address on this machine, without credentials named on purpose.
+    pub(crate) fn is_loopback(&self) -> bool {
+        self.loopback
     }
 
     /// The headers that authenticate a call; answers within `limit`.
@@ -305,6 +312,18 @@ impl Credentials {
             // A user's refresh token has the scopes it was given at login.
             _ => build!(user_account::Builder::new(json), |b: user_account::Builder| b),
         }
+    }
+}
+
+/// A call that could not even be made, for want of a token.
+pub(crate) fn no_token(message: String) -> CallError {
+    CallError {
+        kind: CallErrorKind::Transient(Reason::CredentialsUnavailable),
+        http_status: None,
+        code: "CREDENTIALS".to_owned(),
+        message,
+        not_accepted: true,
+        retry_after: None,
     }
 }
 

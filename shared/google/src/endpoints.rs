@@ -9,13 +9,14 @@ use reqwest::Url;
 
 use crate::GoogleError;
 
-const SERVICES: [(Service, &str); 9] = [
+const SERVICES: [(Service, &str); 10] = [
     (Service::Vertex, "LAUNCHGATE_VERTEX_ENDPOINT"),
     (Service::PubSub, "LAUNCHGATE_PUBSUB_ENDPOINT"),
     (Service::Firestore, "LAUNCHGATE_FIRESTORE_ENDPOINT"),
     (Service::Storage, "LAUNCHGATE_STORAGE_ENDPOINT"),
     (Service::Registry, "LAUNCHGATE_REGISTRY_ENDPOINT"),
     (Service::Kms, "LAUNCHGATE_KMS_ENDPOINT"),
+    (Service::IamCredentials, "LAUNCHGATE_IAM_CREDENTIALS_ENDPOINT"),
     (Service::BuildkiteApi, "LAUNCHGATE_BUILDKITE_API_ENDPOINT"),
     (Service::BuildkiteJwks, "LAUNCHGATE_BUILDKITE_JWKS_ENDPOINT"),
     (Service::GoogleCerts, "LAUNCHGATE_GOOGLE_CERTS_ENDPOINT"),
@@ -29,6 +30,7 @@ enum Service {
     Storage,
     Registry,
     Kms,
+    IamCredentials,
     BuildkiteApi,
     BuildkiteJwks,
     GoogleCerts,
@@ -197,6 +199,16 @@ impl Endpoints {
     /// Cloud KMS.
     pub fn kms(&self) -> Endpoint {
         self.or_known(Service::Kms, "https://cloudkms.googleapis.com")
+    }
+
+    /// What replaces IAM's service-account credentials.
+    pub fn iam_credentials_override(&self) -> Option<&Endpoint> {
+        self.replaced.get(&Service::IamCredentials)
+    }
+
+    /// IAM's service-account credentials: tokens of other service accounts.
+    pub fn iam_credentials(&self) -> Endpoint {
+        self.or_known(Service::IamCredentials, "https://iamcredentials.googleapis.com")
     }
 
     /// Buildkite's REST API.

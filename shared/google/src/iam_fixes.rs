@@ -46,6 +46,28 @@ pub(crate) fn fix_for(reason: Reason, text: &str, context: FixContext<'_>) -> Op
     })
 }
 
+/// The line for a refusal of a service account's token. On the account alone: the same role on a project would
+/// let the caller be every account in it.
+pub(crate) fn impersonation_fix(reason: Reason, target: &str, caller: &Account) -> Option<String> {
+    let owner = project_of(target);
+    match reason {
+        Reason::PermissionDenied => {
+            let project = owner.map_or_else(String::new, |project| format!(" --project={project}"));
+            Some(format!(
+                "gcloud iam service-accounts add-iam-policy-binding {target}{project} --member={} \
+                 --role=roles/iam.serviceAccountTokenCreator",
+                shell_safe(caller.member())?
+            ))
+        }
+        // Billed to the caller's own project.
+        Reason::ApiDisabled => {
+            let email = caller.member().split_once(':').map_or("", |(_, email)| email);
+            Some(enable("iamcredentials.googleapis.com", project_of(email).or(owner)?))
+        }
+        _ => None,
+    }
+}
+
 /// `You do not have permission to act as service_account: EMAIL. (or it may not exist).`
 fn act_as(text: &str, context: FixContext<'_>) -> Option<String> {
     let lower = text.to_ascii_lowercase();

@@ -7,18 +7,21 @@
 //! Does not: decide, retry launches (the engine does), keep anything, or read the environment (a map is handed in).
 
 mod artifacts;
+mod callers;
 mod classification;
 mod credentials;
 mod endpoints;
 mod error;
 mod http;
 mod iam_fixes;
+mod impersonation;
 mod key_set;
 mod kms;
 mod pubsub;
 mod redaction;
 mod retry_after;
 mod run;
+mod templates;
 mod vertex;
 
 pub use artifacts::{ArtifactReader, BucketObject, Image, Progress, Tags, object_address};
@@ -31,4 +34,5 @@ pub use key_set::{Freshness, KeySet};
 pub use kms::{KeyVersion, Kms, KmsKey, KmsRole};
 pub use pubsub::{FailureTopic, PubSub};
 pub use run::console_link;
+pub use templates::{TemplateFault, TemplateReader};
 pub use vertex::VertexClient;

@@ -21,7 +21,7 @@ impl JobHead {
             return None;
         }
         let console = console_link(plan.kind(), plan.project(), plan.location(), id);
-        Some(Run { name: self.name, console, state: self.state })
+        Some(Run { name: self.name, console, state: self.state, end: None, error: None })
     }
 }
 

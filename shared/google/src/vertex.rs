@@ -19,8 +19,10 @@ use reqwest::{
 use serde_json::Value;
 
 use crate::{
-    CredentialSettings, Credentials, Endpoints, FixContext, GoogleError,
+    CredentialSettings, Endpoints, FixContext, GoogleError,
+    callers::{Caller, Callers},
     classification::{not_answered, refused, unreadable},
+    credentials::no_token,
     http::{self, Answer},
     iam_fixes::fix_for,
     run::JobHead,
@@ -44,7 +46,9 @@ const ID_LABEL: &str = "launchgate-id";
 pub struct VertexClient {
     client: Client,
     endpoints: Endpoints,
-    credentials: Credentials,
+    callers: Callers,
+    /// Whom the file's triggers launch as.
+    launch_as: Vec<Option<String>>,
     call_timeout: Duration,
 }
 
@@ -58,15 +62,30 @@ impl VertexClient {
         settings: CredentialSettings,
         call_timeout: Duration,
     ) -> Result<Self, GoogleError> {
-        let credentials = Credentials::new(settings, endpoints.vertex_override());
+        let callers = Callers::new(settings, endpoints.clone());
         // All regions are https or all are replaced by one address.
         let client = http::client(&endpoints.vertex("us-central1"))?;
-        Ok(Self { client, endpoints, credentials, call_timeout })
+        Ok(Self { client, endpoints, callers, launch_as: vec![None], call_timeout })
+    }
+
+    /// The same, for a file whose triggers launch as these service accounts, and as the service `itself` or not.
+    ///
+    /// # Errors
+    /// When no TLS client can be made.
+    pub fn launching_as<'a>(
+        mut self,
+        accounts: impl IntoIterator<Item = &'a str>,
+        itself: bool,
+    ) -> Result<Self, GoogleError> {
+        let accounts = accounts.into_iter().map(|account| Some(account.to_owned()));
+        self.launch_as = itself.then_some(None).into_iter().chain(accounts).collect();
+        self.launch_as.iter().try_for_each(|account| self.callers.get(account.as_deref()).map(drop))?;
+        Ok(self)
     }
 
     /// What an operator should know of the credentials; for the log at start and `/readyz`.
     pub fn warnings(&self) -> Vec<String> {
-        self.credentials.warnings()
+        self.callers.itself().warnings()
     }
 
     /// Sends one request with credentials; `Ok` is a 2xx answer.
@@ -76,7 +95,8 @@ impl VertexClient {
         request: RequestBuilder,
         deadline: Instant,
     ) -> Result<Answer, CallError> {
-        let headers = self.authentication(deadline).await?;
+        let caller = self.caller(plan.impersonate())?;
+        let headers = authentication(&caller, deadline).await?;
         let request = request
             .headers(headers)
             .header("x-goog-request-params", parent_parameter(plan))
@@ -88,42 +108,15 @@ impl VertexClient {
         let mut error = refused(&answer);
         match error.kind {
             // A fresh token for the one attempt more that the engine makes.
-            CallErrorKind::Unauthenticated => self.credentials.renew(),
-            CallErrorKind::Terminal(reason) => self.add_fix(reason, &mut error, plan).await,
+            CallErrorKind::Unauthenticated => caller.renew().await,
+            CallErrorKind::Terminal(reason) => add_fix(reason, &mut error, plan, &caller).await,
             _ => {}
         }
         Err(error)
     }
 
-    async fn authentication(&self, deadline: Instant) -> Result<HeaderMap, CallError> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        self.credentials.headers(left.min(TOKEN_TIMEOUT)).await.map_err(|error| CallError {
-            kind: CallErrorKind::Transient(Reason::CredentialsUnavailable),
-            http_status: None,
-            code: "CREDENTIALS".to_owned(),
-            message: error.to_string(),
-            not_accepted: true,
-            retry_after: None,
-        })
-    }
-
-    async fn add_fix(&self, reason: Reason, error: &mut CallError, plan: &LaunchPlan) {
-        let is_access =
-            matches!(reason, Reason::PermissionDenied | Reason::ActAsDenied | Reason::ApiDisabled);
-        if is_access {
-            let account = self.credentials.account().await;
-            let context = FixContext { project: plan.project(), account: &account };
-            if let Some(fix) = fix_for(reason, &error.message, context) {
-                error.message = format!("{} Fix: {fix}", error.message);
-            }
-        } else if reason == Reason::NotFound && error.code == "NOT_FOUND" {
-            error.message = format!(
-                "{} Check `vertex.project` ({}) and `vertex.location` ({}).",
-                error.message,
-                plan.project(),
-                plan.location()
-            );
-        }
+    fn caller(&self, account: Option<&str>) -> Result<Caller, CallError> {
+        self.callers.get(account).map_err(|error| no_token(error.to_string()))
     }
 
     fn deadline(&self) -> Instant {
@@ -197,6 +190,14 @@ impl Vertex for VertexClient {
         Err(unreadable(200, &format!("the listing by {filter} does not end after {PAGES} pages")))
     }
 
+    async fn look(&self, plan: &LaunchPlan, run: &Run) -> Result<Value, CallError> {
+        // Under the name that Vertex AI gave it, which says the project by its number.
+        let request = self.client.get(self.url(plan, &format!("/v1/{}", run.name), &[]));
+        let answer = self.call(plan, request, self.deadline()).await?;
+        serde_json::from_slice(&answer.body)
+            .map_err(|error| unreadable(answer.status, &format!("no job in the answer: {error}")))
+    }
+
     fn run_of(&self, plan: &LaunchPlan, job: &Value) -> Option<Run> {
         let name = job["name"].as_str()?.to_owned();
         let state = job["state"].as_str().map(str::to_owned);
@@ -204,7 +205,50 @@ impl Vertex for VertexClient {
     }
 
     async fn ready(&self) -> Result<(), CallError> {
-        self.authentication(self.deadline()).await.map(|_| ())
+        let (deadline, mut refused) = (self.deadline(), None);
+        for account in &self.launch_as {
+            let caller = self.caller(account.as_deref())?;
+            match authentication(&caller, deadline).await {
+                Ok(_) => return Ok(()),
+                Err(error) => refused.get_or_insert(error),
+            };
+        }
+        refused.map_or(Ok(()), Err)
+    }
+
+    async fn without_token(&self) -> Vec<String> {
+        let (deadline, mut lacking) = (self.deadline(), Vec::new());
+        for account in self.launch_as.iter().flatten() {
+            let token = match self.caller(Some(account)) {
+                Ok(caller) => authentication(&caller, deadline).await.map(drop),
+                Err(error) => Err(error),
+            };
+            lacking.extend(token.err().map(|error| error.to_string()));
+        }
+        lacking
+    }
+}
+
+async fn authentication(caller: &Caller, deadline: Instant) -> Result<HeaderMap, CallError> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    caller.headers(left.min(TOKEN_TIMEOUT)).await
+}
+
+async fn add_fix(reason: Reason, error: &mut CallError, plan: &LaunchPlan, caller: &Caller) {
+    let is_access = matches!(reason, Reason::PermissionDenied | Reason::ActAsDenied | Reason::ApiDisabled);
+    if is_access {
+        let account = caller.account().await;
+        let context = FixContext { project: plan.project(), account: &account };
+        if let Some(fix) = fix_for(reason, &error.message, context) {
+            error.message = format!("{} Fix: {fix}", error.message);
+        }
+    } else if reason == Reason::NotFound && error.code == "NOT_FOUND" {
+        error.message = format!(
+            "{} Check `vertex.project` ({}) and `vertex.location` ({}).",
+            error.message,
+            plan.project(),
+            plan.location()
+        );
     }
 }
 

@@ -1,17 +1,20 @@
 //! A new event with its receipt, decisions and claims in one commit.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use launchgate_engine::{Admission, Admitted, EventRecord, Known};
-use launchgate_outcome::Outcome;
+use launchgate_engine::{Admission, Admitted, DecisionRecord, EventRecord, Known};
+use launchgate_outcome::{Outcome, Reason};
 use launchgate_statement::Timestamp;
+use launchgate_triggers::NearMiss;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::{
     column::{Json, Plain, json},
     decision::DecisionRow,
     fault::Fault,
+    near_misses,
     receipt::ReceiptRow,
+    standing::settled,
 };
 
 /// An admission ready to be written.
@@ -23,13 +26,14 @@ pub(crate) struct AdmissionRows {
     artifacts: String,
     checks: String,
     decisions: Vec<DecisionRow>,
+    near_misses: Vec<NearMiss>,
     claim: usize,
     lease: Duration,
 }
 
 impl AdmissionRows {
     pub(crate) fn new(admission: Admission) -> Result<Self, Fault> {
-        let Admission { receipt, event, decisions, claim, lease } = admission;
+        let Admission { receipt, event, decisions, near_misses, claim, lease } = admission;
         Ok(Self {
             receipt: ReceiptRow::new(receipt)?,
             signatures: json(&event.signatures)?,
@@ -37,6 +41,7 @@ impl AdmissionRows {
             artifacts: json(&event.artifacts)?,
             checks: json(&event.checks)?,
             decisions: decisions.into_iter().map(DecisionRow::new).collect::<Result<_, _>>()?,
+            near_misses,
             event,
             claim,
             lease,
@@ -51,12 +56,35 @@ impl AdmissionRows {
         let event = self.receipt.insert_first(db, now)?;
         self.insert_event(db, event)?;
         let mut claims = self.claim;
-        for decision in &self.decisions {
+        let mut decisions = Vec::with_capacity(self.decisions.len());
+        for asked in &self.decisions {
+            let settled = settled(db, asked, now)?;
+            let decision = settled.as_ref().unwrap_or(asked);
             let claimed = decision.is_launchable() && claims > 0;
             claims -= usize::from(claimed);
             decision.insert(db, event, now, claimed.then_some(self.lease))?;
+            decisions.push(Arc::clone(&decision.record));
         }
-        Ok(Admitted::New { now })
+        self.correct_receipt(db, event, &decisions)?;
+        near_misses::add(db, event, &self.near_misses, now)?;
+        Ok(Admitted::New { now, decisions })
+    }
+
+    /// The receipt says what the decisions came to, where their conditions ended one.
+    fn correct_receipt(
+        &self,
+        db: &Connection,
+        event: i64,
+        decisions: &[Arc<DecisionRecord>],
+    ) -> Result<(), Fault> {
+        let ended =
+            self.decisions.iter().zip(decisions).any(|(asked, now)| asked.record.outcome != now.outcome);
+        if ended {
+            let (outcome, reason) = Admission::comes_to(decisions);
+            db.prepare_cached("UPDATE receipts SET outcome = ?2, reason = ?3 WHERE seq = ?1")?
+                .execute(params![event, outcome.as_str(), reason.map(Reason::as_str)])?;
+        }
+        Ok(())
     }
 
     fn known(&self, db: &Connection) -> Result<Option<(i64, Known)>, Fault> {

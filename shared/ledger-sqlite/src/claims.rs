@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use launchgate_engine::{AttemptRecord, Claim, Claimed, DecisionRecord, Fence, Progress, Recorded, Run};
 use launchgate_outcome::{Outcome, Reason};
 use launchgate_statement::Timestamp;
-use launchgate_triggers::LaunchId;
+use launchgate_triggers::{LaunchId, OrderKey};
 use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
     column::{Plain, count, json},
     decision::{SELECT_DECISION, decision, fence_from},
     fault::Fault,
+    runs, standing,
 };
 
 /// Takes an open decision whose delay and lease have run out.
@@ -30,6 +31,9 @@ pub(crate) fn claim(
         None | Some((false, _)) => return Ok(Claim::Settled),
         Some((true, due_at)) if due_at > now.micros() => return Ok(Claim::Busy),
         Some((true, _)) => {}
+    }
+    if let Some(ended) = superseded(db, launch_id, now)? {
+        return Ok(Claim::Ended(ended));
     }
     // Read before it is changed: the answer tells of the call that an earlier holder left unanswered.
     let sql = format!("{SELECT_DECISION} WHERE d.launch_id = ?1");
@@ -54,6 +58,46 @@ pub(crate) fn claim(
         ":lease_end": now.plus_micros(micros(lease)).micros(),
     })?;
     Ok(Claim::Held(Box::new(claimed)))
+}
+
+/// Ends a decision that was never sent (no call of it is unanswered) when a newer build was launched since it
+/// was recorded. Here and not after the claim: a holder that died between the two would leave a decision that
+/// looks sent, and it would be sent.
+fn superseded(
+    db: &Connection,
+    launch_id: &LaunchId,
+    now: Timestamp,
+) -> Result<Option<Arc<DecisionRecord>>, Fault> {
+    let sql = "SELECT order_line, order_number FROM decisions WHERE launch_id = ?1 AND order_line IS NOT NULL \
+               AND ordinal = 0 AND unanswered_since IS NULL AND outcome <> 'waiting_build'";
+    let order = db
+        .prepare_cached(sql)?
+        .query_row([launch_id.as_str()], |row| {
+            let number = u64::try_from(row.get::<_, i64>(1)?).unwrap_or_default();
+            Ok(OrderKey { line: row.get::<_, Plain<_>>(0)?.0, number })
+        })
+        .optional()?;
+    let Some(order) = order else { return Ok(None) };
+    let Some(newer) = standing::newer(db, order, launch_id)? else { return Ok(None) };
+    let sql = format!("{SELECT_DECISION} WHERE d.launch_id = ?1");
+    let decision = db.prepare_cached(&sql)?.query_row([launch_id.as_str()], decision)?;
+    let ended = decision.superseded_by(&newer);
+    // The fence moves on, as wherever a decision is written by somebody who does not hold it.
+    let sql = "UPDATE decisions SET outcome = ?2, reason = ?3, message = ?4, open = 0, fence = fence + 1, \
+               recorded_fence = fence + 1, changed = ?5, failure_told = 0 WHERE launch_id = ?1 RETURNING seq";
+    let seq: i64 = db.prepare_cached(sql)?.query_row(
+        params![
+            launch_id.as_str(),
+            ended.outcome.as_str(),
+            ended.reason.map(Reason::as_str),
+            ended.message,
+            now.micros()
+        ],
+        |row| row.get(0),
+    )?;
+    db.prepare_cached("UPDATE decision_bodies SET checks = ?2 WHERE decision = ?1")?
+        .execute(params![seq, json(&ended.checks)?])?;
+    Ok(Some(Arc::new(ended)))
 }
 
 /// What an attempt came to, ready to be written.
@@ -133,7 +177,7 @@ impl ProgressRow {
     pub(crate) fn record(&self, db: &Connection, now: Timestamp) -> Result<Recorded, Fault> {
         let sql = "UPDATE decisions SET outcome = :outcome, reason = :reason, message = :message, \
                    run = coalesce(:run, run), open = :open, due_at = :due_at, recorded_fence = fence, \
-                   changed = :now, failure_told = 0, \
+                   changed = :now, failure_told = 0, run_at = iif(:has_run, :now, NULL), \
                    unanswered_since = CASE :unanswered WHEN 0 THEN NULL WHEN 1 THEN unanswered_since \
                      ELSE iif(unanswered_since < claimed_at, unanswered_since, NULL) END, \
                    attempts = CASE WHEN :attempt IS NULL THEN attempts \
@@ -153,10 +197,17 @@ impl ProgressRow {
             ":open": self.open,
             ":due_at": now.plus_micros(micros(self.delay)).micros(),
             ":now": now.micros(),
+            ":has_run": !self.open && matches!(self.outcome, Outcome::Launched | Outcome::LaunchUnknown),
             ":unanswered": self.unanswered as i64,
             ":attempt": self.attempt,
         })?;
-        if written == 1 { Ok(Recorded::Yes) } else { self.recorded_before(db) }
+        if written == 0 {
+            return self.recorded_before(db);
+        }
+        if self.outcome == Outcome::Launched {
+            runs::follow(db, &self.launch_id, now)?;
+        }
+        Ok(Recorded::Yes)
     }
 
     /// `Yes` when this very thing stands recorded under this very fence: a lost answer, asked again.

@@ -2,7 +2,7 @@
 
 use launchgate_outcome::{Outcome, Reason};
 use launchgate_statement::{EventId, Sha256, Timestamp};
-use launchgate_triggers::{LaunchId, TriggerName};
+use launchgate_triggers::{LaunchId, MissedClause, TriggerName};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -52,6 +52,7 @@ from_text! {
     EventId, EventId::parse, "an event id";
     LaunchId, LaunchId::parse, "a launch id";
     TriggerName, TriggerName::parse, "a trigger's name";
+    MissedClause, MissedClause::from_key, "a clause of `match`";
 }
 
 fn unreadable(expected: &str, found: &str) -> FromSqlError {

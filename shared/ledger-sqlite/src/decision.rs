@@ -13,6 +13,7 @@ use crate::{
     clock::micros,
     column::{Json, Plain, count, json},
     fault::Fault,
+    standing::order_number,
 };
 
 /// A decision ready to be written: the JSON is made on the caller's thread, not on the writer's.
@@ -39,6 +40,20 @@ impl DecisionRow {
         })
     }
 
+    /// The same decision as its conditions let it be: what the ledger is asked changes no plan and no signer.
+    pub(crate) fn with(&self, record: Arc<DecisionRecord>) -> Result<Self, Fault> {
+        let Self { plan, signers, attempts, run, artifact, .. } = self;
+        Ok(Self {
+            checks: json(&record.checks)?,
+            plan: plan.clone(),
+            signers: signers.clone(),
+            attempts: attempts.clone(),
+            run: run.clone(),
+            artifact: artifact.clone(),
+            record,
+        })
+    }
+
     /// Writes a decision that is not there yet: claimed under fence 1, or due at once and unclaimed.
     pub(crate) fn insert(
         &self,
@@ -50,12 +65,14 @@ impl DecisionRow {
         let sql = "INSERT INTO decisions (launch_id, event, trigger_name, ordinal, outcome, \
                    reason, message, attempts, attempt_count, run, asked_by, open, fence, \
                    recorded_fence, claimed_at, due_at, first_intent, decided, unanswered_since, changed, \
-                   failure_told, wait_seconds, artifact_rule) \
+                   failure_told, wait_seconds, artifact_rule, once_key, order_line, order_number, hourly) \
                    VALUES (:launch_id, :event, :trigger_name, :ordinal, :outcome, :reason, :message, \
                    :attempts, :attempt_count, :run, :asked_by, :open, :claimed, 0, \
                    iif(:claimed, :now, NULL), :due_at, iif(:claimed, :now, NULL), :now, \
-                   iif(:claimed, :now, NULL), :now, 0, :wait_seconds, :artifact_rule)";
+                   iif(:claimed, :now, NULL), :now, 0, :wait_seconds, :artifact_rule, \
+                   :once_key, :order_line, :order_number, :hourly)";
         let record = &self.record;
+        let Held { once_key, order_line, order_number, hourly } = self.held();
         db.prepare_cached(sql)?.execute(named_params! {
             ":launch_id": record.launch_id.as_str(),
             ":event": event,
@@ -74,6 +91,10 @@ impl DecisionRow {
             ":now": now.micros(),
             ":wait_seconds": self.wait_seconds(),
             ":artifact_rule": self.artifact_rule(),
+            ":once_key": once_key,
+            ":order_line": order_line,
+            ":order_number": order_number,
+            ":hourly": hourly,
         })?;
         self.put_body(db, db.last_insert_rowid())?;
         self.note_wait(db, event)
@@ -88,9 +109,11 @@ impl DecisionRow {
                    asked_by = :asked_by, open = :open, fence = fence + 1, recorded_fence = fence + 1, \
                    due_at = iif(outcome = 'waiting_build' AND :outcome = 'waiting_build', due_at, :due_at), \
                    decided = :now, changed = :now, failure_told = 0, wait_seconds = :wait_seconds, \
-                   artifact_rule = :artifact_rule \
-                   WHERE launch_id = :launch_id RETURNING seq, event";
+                   artifact_rule = :artifact_rule, \
+                   once_key = :once_key, order_line = :order_line, order_number = :order_number, \
+                   hourly = :hourly, run_at = NULL WHERE launch_id = :launch_id RETURNING seq, event";
         let record = &self.record;
+        let Held { once_key, order_line, order_number, hourly } = self.held();
         let (seq, event) = db.prepare_cached(sql)?.query_row(
             named_params! {
                 ":launch_id": record.launch_id.as_str(),
@@ -106,11 +129,28 @@ impl DecisionRow {
                 ":due_at": now.plus_micros(self.wait_micros()).micros(),
                 ":wait_seconds": self.wait_seconds(),
                 ":artifact_rule": self.artifact_rule(),
+                ":once_key": once_key,
+                ":order_line": order_line,
+                ":order_number": order_number,
+                ":hourly": hourly,
             },
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
         self.put_body(db, seq)?;
         self.note_wait(db, event)
+    }
+
+    /// What it holds and counts for from now on.
+    fn held(&self) -> Held<'_> {
+        let Some(conditions) = self.record.conditions() else { return Held::default() };
+        // A forced replay counts, and holds no key that somebody could want.
+        let once = conditions.once.as_ref().filter(|_| self.record.ordinal == 0);
+        Held {
+            once_key: once.map(|key| key.as_bytes().as_slice()),
+            order_line: conditions.newest.as_ref().map(|key| key.line.as_bytes().as_slice()),
+            order_number: conditions.newest.map(order_number),
+            hourly: conditions.per_hour.map(|_| true),
+        }
     }
 
     /// Notes which build it waits for, when it does.
@@ -157,6 +197,15 @@ impl DecisionRow {
     pub(crate) fn is_launchable(&self) -> bool {
         self.record.is_launchable() && self.plan.is_some()
     }
+}
+
+/// The columns by which other decisions find this one.
+#[derive(Default)]
+struct Held<'a> {
+    once_key: Option<&'a [u8]>,
+    order_line: Option<&'a [u8]>,
+    order_number: Option<i64>,
+    hourly: Option<bool>,
 }
 
 /// Selects what `decision` reads, under `d`; say which.

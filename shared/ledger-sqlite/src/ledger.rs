@@ -8,21 +8,21 @@ use std::{
 
 use async_trait::async_trait;
 use launchgate_engine::{
-    Admission, Admitted, BuildKey, CheckedArtifact, Claim, Command, CommandId, CommandRecord, DecisionRecord,
-    Durability, EventFilter, EventSummary, Fence, KeptFacts, Page, Progress, ReceiptRecord, Recorded,
-    Redecided, Redecision, StoredEvent, UnheededBuild,
+    Admission, Admitted, BuildKey, BuildToAsk, CheckedArtifact, Claim, Command, CommandId, CommandRecord,
+    DecisionRecord, Durability, EventFilter, EventSummary, Fence, FollowedRun, KeptFacts, NearMissCount,
+    Page, Progress, ReceiptRecord, Recorded, Redecided, Redecision, RunSeen, StoredEvent, UnheededBuild,
     ports::{Ledger, LedgerError},
 };
 use launchgate_outcome::Check;
-use launchgate_statement::{EventId, Timestamp};
-use launchgate_triggers::{ArtifactRule, LaunchId};
+use launchgate_statement::{EventDigest, EventId, Timestamp};
+use launchgate_triggers::{ArtifactRule, LaunchId, TriggerName};
 use launchgate_trust::BuildFacts;
 use rusqlite::Connection;
 
 use crate::{
     admission::AdmissionRows,
     artifact_checks::{self, CheckedRow},
-    build_facts,
+    build_asks, build_facts,
     claims::{self, ProgressRow},
     clock::Clock,
     commands,
@@ -30,10 +30,11 @@ use crate::{
     disk::memory_file_system,
     event,
     fault::OpenError,
-    listing,
+    listing, near_misses,
     readers::Readers,
     receipt::ReceiptRow,
     redecision::RedecisionRows,
+    runs,
     writer::Writer,
 };
 
@@ -215,6 +216,48 @@ impl Ledger for SqliteLedger {
         self.writer.write(move |db, _| build_facts::heeded(db, &heeded)).await
     }
 
+    async fn name_artifacts(&self, build_id: &str, event: EventDigest) -> Result<EventDigest, LedgerError> {
+        let build_id = build_id.to_owned();
+        self.writer.write(move |db, now| build_asks::name_artifacts(db, &build_id, event, now)).await
+    }
+
+    async fn builds_to_ask(&self, waited: Duration, limit: usize) -> Result<Vec<BuildToAsk>, LedgerError> {
+        let now = self.clock.now();
+        self.readers.read(move |db| build_asks::to_ask(db, waited, now, limit)).await
+    }
+
+    async fn build_asked(&self, build: &BuildKey, pause: Duration) -> Result<(), LedgerError> {
+        let build = build.clone();
+        self.writer.write(move |db, now| build_asks::asked(db, &build, pause, now)).await
+    }
+
+    async fn follow_now(
+        &self,
+        launch_id: &LaunchId,
+        lease: Duration,
+    ) -> Result<Option<FollowedRun>, LedgerError> {
+        let launch_id = launch_id.clone();
+        self.writer.write(move |db, now| runs::now(db, &launch_id, lease, now)).await
+    }
+
+    async fn follow_due(&self, limit: usize, lease: Duration) -> Result<Vec<FollowedRun>, LedgerError> {
+        let now = self.clock.now();
+        if !self.readers.read(move |db| runs::any_due(db, now)).await? {
+            return Ok(Vec::new());
+        }
+        self.writer.write(move |db, now| runs::due(db, limit, lease, now)).await
+    }
+
+    async fn run_seen(
+        &self,
+        launch_id: &LaunchId,
+        seen: RunSeen,
+        again: Duration,
+    ) -> Result<(), LedgerError> {
+        let launch_id = launch_id.clone();
+        self.writer.write(move |db, now| runs::seen(db, &launch_id, &seen, again, now)).await
+    }
+
     async fn ask(&self, command: Command) -> Result<CommandId, LedgerError> {
         self.writer.write(move |db, now| commands::ask(db, &command, now)).await
     }
@@ -238,6 +281,15 @@ impl Ledger for SqliteLedger {
 
     async fn events(&self, filter: EventFilter) -> Result<Page<EventSummary>, LedgerError> {
         self.readers.read(move |db| listing::events(db, &filter)).await
+    }
+
+    async fn near_misses(
+        &self,
+        trigger: Option<&TriggerName>,
+        limit: usize,
+    ) -> Result<Vec<NearMissCount>, LedgerError> {
+        let trigger = trigger.cloned();
+        self.readers.read(move |db| near_misses::counts(db, trigger.as_ref(), limit)).await
     }
 
     async fn ready(&self) -> Result<(), LedgerError> {

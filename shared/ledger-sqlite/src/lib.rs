@@ -8,6 +8,7 @@
 
 mod admission;
 mod artifact_checks;
+mod build_asks;
 mod build_facts;
 mod claims;
 mod clock;
@@ -21,9 +22,12 @@ mod fault;
 mod ledger;
 mod listing;
 mod migrations;
+mod near_misses;
 mod readers;
 mod receipt;
 mod redecision;
+mod runs;
+mod standing;
 mod writer;
 
 pub use fault::OpenError;

@@ -11,7 +11,11 @@ use crate::fault::OpenError;
 const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_record.sql"),
     include_str!("../migrations/0002_build_facts.sql"),
+    include_str!("../migrations/0003_conditions.sql"),
     include_str!("../migrations/0004_artifacts.sql"),
+    include_str!("../migrations/0005_near_misses.sql"),
+    include_str!("../migrations/0006_weblink.sql"),
+    include_str!("../migrations/0007_runs.sql"),
 ];
 
 /// The application id that the first migration writes.

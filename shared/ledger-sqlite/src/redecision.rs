@@ -1,5 +1,7 @@
 //! New decisions on a known event.
 
+use std::sync::Arc;
+
 use launchgate_engine::{DecisionRecord, Redecided, Redecision};
 use launchgate_outcome::{Outcome, Reason};
 use launchgate_statement::{EventId, Timestamp};
@@ -12,6 +14,7 @@ use crate::{
     decision::{DecisionRow, SELECT_DECISION, decision},
     fault::Fault,
     receipt::event_seq,
+    standing::settled,
 };
 
 /// A redecision ready to be written.
@@ -41,39 +44,29 @@ impl RedecisionRows {
             if self.unless_launched && may_run_already(db, event, row)? {
                 continue;
             }
-            let wrote = match recorded(db, &row.record.launch_id)? {
-                None if self.adds => {
-                    row.insert(db, event, now, None)?;
-                    true
+            let old = recorded(db, &row.record.launch_id)?;
+            let may_be_written = match &old {
+                Some(old) if old.event != self.event => {
+                    return Err(Fault::Refused(format!("{} belongs to event {}", old.launch_id, old.event)));
                 }
-                None => false,
-                Some(old) => self.replace(db, event, row, &old, now)?,
+                Some(old) => self.may_replace(old),
+                None => self.adds,
             };
-            written.extend(wrote.then(|| row.record.launch_id.clone()));
+            if !may_be_written {
+                continue;
+            }
+            let settled = settled(db, row, now)?;
+            let row = settled.as_ref().unwrap_or(row);
+            match old {
+                None => row.insert(db, event, now, None)?,
+                // What would change nothing is not written, so that asking again after a lost answer adds no
+                // second page to the history.
+                Some(old) if old == *row.record => continue,
+                Some(old) => replace(db, event, row, &old, now)?,
+            }
+            written.push(Arc::clone(&row.record));
         }
         Ok(Redecided { written, signatures })
-    }
-
-    fn replace(
-        &self,
-        db: &Connection,
-        event: i64,
-        row: &DecisionRow,
-        old: &DecisionRecord,
-        now: Timestamp,
-    ) -> Result<bool, Fault> {
-        if old.event != self.event {
-            return Err(Fault::Refused(format!("{} belongs to event {}", old.launch_id, old.event)));
-        }
-        // What would change nothing is not written, so that asking again after a lost answer adds no
-        // second page to the history.
-        if !self.may_replace(old) || *old == *row.record {
-            return Ok(false);
-        }
-        let sql = "INSERT INTO decision_history (event, replaced, decision) VALUES (?1, ?2, ?3)";
-        db.prepare_cached(sql)?.execute(params![event, now.micros(), json(old)?])?;
-        row.replace(db, now)?;
-        Ok(true)
     }
 
     fn may_replace(&self, old: &DecisionRecord) -> bool {
@@ -99,6 +92,18 @@ impl RedecisionRows {
         }
         Ok(union)
     }
+}
+
+fn replace(
+    db: &Connection,
+    event: i64,
+    row: &DecisionRow,
+    old: &DecisionRecord,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let sql = "INSERT INTO decision_history (event, replaced, decision) VALUES (?1, ?2, ?3)";
+    db.prepare_cached(sql)?.execute(params![event, now.micros(), json(old)?])?;
+    row.replace(db, now)
 }
 
 /// Whether another ordinal of the same subject and trigger has a run, may have one, or is still open.

@@ -40,7 +40,7 @@ pub enum Outcome {
     RateCapped,
     /// No trigger matches the event.
     NoMatch,
-    /// The same event again; it points at the recorded one.
+    /// The same event again, or a decision whose launch another one holds (`oncePer`); it points at the other.
     Duplicate,
     /// The sender of the delivery is not proven; nothing is stored.
     RejectedAuth,
@@ -157,6 +157,9 @@ impl Outcome {
                 | Self::FailedLaunch
                 | Self::SkippedConcurrency
                 | Self::SkippedPaused
+                | Self::Duplicate
+                | Self::Superseded
+                | Self::RateCapped
         )
     }
 
@@ -179,7 +182,9 @@ impl Outcome {
             Self::Superseded => "A newer build was launched first.",
             Self::RateCapped => "The trigger's hourly launch limit was reached.",
             Self::NoMatch => "No trigger matches the event.",
-            Self::Duplicate => "The same event again; it points at the recorded one.",
+            Self::Duplicate => {
+                "The same event again, or one whose launch another holds (`oncePer`); it points at the other."
+            }
             Self::RejectedAuth => "The sender of the delivery is not proven; nothing is stored.",
             Self::RejectedMalformed => "The body is not an event.",
             Self::RejectedSignature => "No configured signer vouches for the statement.",

@@ -58,6 +58,8 @@ reasons! {
     Base64 = "base64" in RejectedMalformed: "A base64 text has a character outside its alphabet, both alphabets at once, whitespace or wrong padding.", fix "Use either the standard or the URL-safe alphabet, with padding, for each text.";
     TooManySignatures = "too_many_signatures" in RejectedMalformed: "The envelope carries more signatures than any honest signer makes.", fix "Keep at most 32 signatures in one envelope.";
 
+    TooManyInMetadata = "too_many_in_metadata" in RejectedMalformed: "A build's meta-data holds more events than are taken in: 32 under `launchgate:event:…`.", fix "Let one job emit several artifacts in one event; any job of the cluster can write such keys, so look who did.";
+
     // -- the signature ------------------------------------------------------------------------
     Unsigned = "unsigned" in RejectedSignature: "The envelope has no signature.", fix "Sign it: `launchgate emit --key …`.";
     PayloadType = "payload_type" in RejectedSignature: "The payload type is not application/vnd.in-toto+json.", fix "Sign an in-toto statement.";
@@ -87,7 +89,7 @@ reasons! {
     BundleLog = "bundle_log" in RejectedSignature: "The bundle's proof that the signature stands in the transparency log does not hold, or is about something else.", fix "Publish the bundle as the client wrote it; a root that has aged lacks new log keys: give a newer `trustedRoot`.";
     BundleSignature = "bundle_signature" in RejectedSignature: "The key in the bundle's certificate did not sign this envelope.", fix "Publish the bundle as the client wrote it; a changed byte in the payload has the same effect.";
     BundleIssuer = "bundle_issuer" in RejectedSignature: "The certificate was not issued for a token of https://agent.buildkite.com.", fix "Sign inside a Buildkite job, with its own OIDC token.";
-    ForeignMetadata = "foreign_metadata" in RejectedSignature: "An envelope in the build's meta-data belongs to another build.", fix "Let each build publish its own events.";
+    ForeignMetadata = "foreign_metadata" in RejectedSignature: "An envelope in the build's meta-data belongs to another build.", fix "Let each build emit its own events; any job of the cluster can write into another build's meta-data, so look who did.";
 
     // -- the statement ------------------------------------------------------------------------
     StatementNotJson = "statement_not_json" in RejectedStatement: "The signed payload is not one JSON object in UTF-8 that names each member once.", fix "Sign an in-toto Statement v1.";
@@ -101,6 +103,8 @@ reasons! {
     SelfContradiction = "self_contradiction" in RejectedStatement: "Two members of the statement contradict each other.", fix "Build the statement from one source; `launchgate emit` does.";
     TooManyDecisions = "too_many_decisions" in RejectedStatement: "Subjects times matching triggers is more than 256.", fix "Split the event, or narrow the triggers' `match`.";
 
+    ArtifactNote = "artifact_note" in RejectedStatement: "The build's meta-data `launchgate:artifact` is not what makes an event: one object or a list of them, each with `name`, `sha256`, an immutable `uri`, and nothing but `mediaType` and `annotations` beside.", fix "See docs/triggers.md on `buildkiteWebhook`; name images by digest and objects by generation.";
+    MetadataAbsent = "metadata_absent" in RejectedStatement: "Buildkite's webhook came without the build's meta-data, and it could not be asked for: no event could be made of it.", fix "Name the variable of an API token with the scope read_builds in `buildkite.apiTokenEnv`; then the meta-data are fetched.";
     WebhookShape = "webhook_shape" in RejectedStatement: "The webhook is Buildkite's, but a member that launchgate reads is missing or not what Buildkite writes.", fix "Compare the named member with Buildkite's documentation of build events.";
     ForeignOrganization = "foreign_organization" in RejectedStatement: "The webhook is about a build of another organization than `buildkite.organization`.", fix "Correct `buildkite.organization`, or give each organization a webhook secret and a service of its own.";
 
@@ -113,6 +117,7 @@ reasons! {
     BuildFactsMismatch = "build_facts_mismatch" in DeniedPolicy: "Buildkite says another branch, tag or commit of the build than the event does.", fix "Find out who made the event; Buildkite and the job should say the same of one build.";
     ForkBuild = "fork_build" in DeniedPolicy: "The build is of a pull request from a fork, which chose its branch and tag names itself.", fix "Nothing to do if that is right: forks may not start this. Merge the pull request, or let the trigger read neither branch nor tag and say `pullRequest: any`.";
     PullRequestNotAllowed = "pull_request_not_allowed" in DeniedPolicy: "The build is of a pull request, and the trigger takes none.", fix "See `require.pullRequest`.";
+    ClusterNotTrusted = "cluster_not_trusted" in DeniedPolicy: "The build ran in another cluster than the trigger trusts, or Buildkite does not say in which.", fix "See `require.trustsCluster`: it is the cluster's id.";
     BuildNotPassed = "build_not_passed" in DeniedPolicy: "The build ended, and not as passed.", fix "Mend the build. If a retried job makes it pass, replay the event.";
     TooOld = "too_old" in DeniedPolicy: "The event was older than `require.maxAge` when it was published.", fix "Emit a fresh event; the limit stops old builds from retraining models.";
     TimeInFuture = "time_in_future" in DeniedPolicy: "The vouched time of the event is more than five minutes after its publishing; such an event would stay young for ever.", fix "Set the clock of the build agent, then emit again.";
@@ -124,7 +129,7 @@ reasons! {
     ArtifactDiffers = "artifact_differs" in DeniedPolicy: "What lies at the artifact's uri is not what the statement says.", fix "Emit what was pushed, after it was pushed; find out who else may write there.";
     ArtifactNotCheckable = "artifact_not_checkable" in DeniedPolicy: "The trigger asks for the artifact to be checked, and its uri names nothing that can be: no uri, another scheme, a tag, no generation, or too large.", fix "Emit `gs://BUCKET/OBJECT#GENERATION` or `HOST/REPOSITORY@sha256:DIGEST`; `launchgate emit` pins both by itself.";
     ArtifactUnchecked = "artifact_unchecked" in DeniedPolicy: "The artifact could not be checked within `waitFor.artifact`; the message says what came in between last.", fix "Check the service's read access to the artifact, then replay.";
-    ArtifactChanged = "artifact_changed" in DeniedPolicy: "The build named another artifact set than before.", fix "Name a build's artifacts once.";
+    ArtifactChanged = "artifact_changed" in DeniedPolicy: "The build named another artifact set than before.", fix "Name a build's artifacts once, when they are final; any job of the cluster can write the build's meta-data, so look who did.";
 
     WhenError = "when_error" in DeniedPolicy: "The trigger's `when` has no value for this event; what cannot be evaluated does not launch.", fix "Guard the expression with `has(…)`.";
 
@@ -140,6 +145,9 @@ reasons! {
     FieldValue = "field_value" in InvalidParameters: "A value is not acceptable in its field.", fix "See the message for the field's rule.";
 
     // -- waiting, launching -------------------------------------------------------------------
+    OncePer = "once_per" in Duplicate: "Another launch holds what the trigger launches once (`oncePer`); the message names its launch id and run.", fix "Nothing to do if one run is meant. The key is free again when its holder ends without a run: then replay the event. `--force` launches a second run.";
+    NewerBuildLaunched = "newer_build_launched" in Superseded: "The trigger launches the newest build only (`order: newest`), and a newer build of the same pipeline and branch was launched.", fix "Nothing to do if the older build is not wanted; `launchgate replay EVENT --force --why …` launches it all the same.";
+    HourlyLimit = "hourly_limit" in RateCapped: "The trigger has as many launches within 60 minutes as `maxLaunchesPerHour` allows.", fix "Find out why there are so many events; replay this one later, or raise the limit.";
     BuildFactsAwaited = "build_facts_awaited" in WaitingBuild: "The trigger reads what only Buildkite itself can prove of the build, and Buildkite's webhook has not come yet.", fix "Nothing to do if the webhook is set up; else see docs/triggers.md on build facts.";
     ArtifactCheckPending = "artifact_check_pending" in WaitingArtifact: "Everything else passed, and the artifact has not been checked yet, or could not be reached; it is tried again until `waitFor.artifact` ends.", fix "Nothing to do while the message names an outage; a missing permission is mended by the line in the message.";
     BuildNotFinished = "build_not_finished" in WaitingBuild: "The trigger asks for a build that passed, and the build still runs or is blocked.", fix "Nothing to do: it goes on when the build ends. Unblock the build if it waits for somebody.";

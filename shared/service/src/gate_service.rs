@@ -5,7 +5,7 @@ use std::{future::Future, path::Path, sync::Arc, time::Duration};
 use axum::Router;
 use launchgate_engine::{
     Gate, GateParts,
-    ports::{BuildkiteKeySource, Failures, Ledger, NoBuildkiteKeys, NoFailureTopic},
+    ports::{BuildkiteApi, BuildkiteKeySource, Failures, Ledger, NoBuildkiteKeys, NoFailureTopic},
 };
 use launchgate_google::{
     ArtifactReader, CredentialSettings, Endpoints, FailureTopic, Freshness, KeySet, PubSub, VertexClient,
@@ -17,6 +17,7 @@ use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
     Environment,
+    buildkite_api::AskedBuildkite,
     buildkite_keys::FetchedKeys,
     clock::now,
     health::Health,
@@ -85,9 +86,14 @@ impl GateService {
         }
         let artifacts = Arc::new(ArtifactReader::new(endpoints.clone(), &settings));
         let webhook_secrets = webhook_secrets(&config, environment)?;
+        let buildkite_api = AskedBuildkite::of(&config, &endpoints, environment)?;
+        let buildkite_api = buildkite_api.map(|api| Arc::new(api) as Arc<dyn BuildkiteApi>);
         let ledger = open_ledger(&config, folder, environment)?;
         let timeout = Duration::from_secs(u64::from(config.vertex.call_timeout_seconds));
         let vertex = VertexClient::new(endpoints.clone(), settings.clone(), timeout)
+            .and_then(|vertex| {
+                vertex.launching_as(config.impersonated_accounts(), config.launches_as_itself())
+            })
             .map_err(|error| error.to_string())?;
         warnings.extend(vertex.warnings());
         let failures: Arc<dyn Failures> = match &config.failures {
@@ -128,11 +134,20 @@ impl GateService {
         let doors = Doors {
             events: Doorkeeper::new(events, certs.clone()),
             builds: door(&config.ingress.builds),
+            runs: door(&config.ingress.runs),
             sweep: door(&config.ingress.sweep),
         };
         let vertex = Arc::new(vertex);
-        let parts =
-            GateParts { config, ledger, vertex, failures, artifacts, buildkite_keys, webhook_secrets };
+        let parts = GateParts {
+            config,
+            ledger,
+            vertex,
+            failures,
+            artifacts,
+            buildkite_keys,
+            webhook_secrets,
+            buildkite_api,
+        };
         let health = Health::new(certs, buildkite, warnings);
         Ok(Self { shared: Arc::new(Shared::new(Gate::new(parts), health, doors)) })
     }
@@ -237,7 +252,7 @@ fn webhook_secrets(config: &Config, environment: &Environment) -> Result<Option<
 
 fn routes(config: &Config) -> impl Iterator<Item = &Route> {
     let ingress = &config.ingress;
-    [&ingress.events, &ingress.builds, &ingress.sweep].into_iter().flatten()
+    [&ingress.events, &ingress.builds, &ingress.runs, &ingress.sweep].into_iter().flatten()
 }
 
 fn needs_certs(config: &Config) -> bool {

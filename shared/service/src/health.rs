@@ -21,8 +21,8 @@ const FRESH: Duration = Duration::from_secs(5);
 pub(crate) struct Report {
     pub(crate) ready: bool,
     checks: Vec<Probe>,
-    /// Things an operator should know: replaced endpoints, a disk that forgets, signers that end soon. None
-    /// of them keeps the service from its work, so none makes it unready.
+    /// Things an operator should know: replaced endpoints, a disk that forgets, signers that end soon,
+    /// an account that some triggers launch as and no token comes of. None of them keeps the service from its work, so none makes it unready.
     warnings: Vec<String>,
     version: &'static str,
     config: String,
@@ -70,8 +70,10 @@ impl Health {
             checks.push(probe(name, known));
         }
         let mut warnings = self.warnings.clone();
+        warnings.extend(gate.accounts_without_token().await);
         let notices = gate.config().rotation_notices(now());
         warnings.extend(notices.iter().map(|notice| format!("{}: {}", notice.message, notice.fix)));
+        warnings.extend(gate.buildkite_api_trouble().map(|why| format!("Buildkite's API: {why}")));
         let report = Arc::new(Report {
             ready: checks.iter().all(|check| check.ok),
             checks,

@@ -4,6 +4,8 @@
 //! every recorded outcome, 503 only when nothing was decided); shutdown loses nothing.
 //! Does not: decide, verify events, speak to Vertex; that is the engine and its adapters.
 
+mod asked;
+mod buildkite_api;
 mod buildkite_keys;
 mod clock;
 mod environment;
@@ -15,6 +17,7 @@ mod metrics;
 mod push;
 mod push_auth;
 mod relay;
+mod remote_templates;
 mod routes;
 mod triggers_file;
 
@@ -24,4 +27,5 @@ pub use launchgate_google::install_crypto;
 pub use listen::{listen, serve, terminated};
 pub use logs::{LogFormat, init_logs};
 pub use relay::RelayService;
+pub use remote_templates::TemplateSource;
 pub use triggers_file::{TriggersFile, Unusable};

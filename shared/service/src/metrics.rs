@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use launchgate_engine::{Answer, ArtifactReport, BuildAnswer, BuildEnd, SweepReport};
+use launchgate_engine::{Answer, ArtifactReport, BuildAnswer, BuildEnd, RunAnswer, SweepReport};
 use launchgate_outcome::{Outcome, Reason};
 use launchgate_triggers::{SignerDates, TriggerName};
 use prometheus_client::{
@@ -25,8 +25,24 @@ struct DecisionLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct NearMissLabels {
+    trigger: String,
+    clause: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct WebhookLabels {
     end: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct QuestionLabels {
+    status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RunLabels {
+    answer: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -39,7 +55,10 @@ pub(crate) struct Metrics {
     registry: Registry,
     receipts: Family<ReceiptLabels, Counter>,
     decisions: Family<DecisionLabels, Counter>,
+    near_misses: Family<NearMissLabels, Counter>,
     webhooks: Family<WebhookLabels, Counter>,
+    questions: Family<QuestionLabels, Counter>,
+    run_entries: Family<RunLabels, Counter>,
     seconds: Histogram,
     pub(crate) in_flight: Gauge,
     shed: Counter,
@@ -57,11 +76,29 @@ impl Metrics {
         registry.register("receipts", "Deliveries by outcome and reason", receipts.clone());
         let decisions = Family::default();
         registry.register("decisions", "Decisions of deliveries by trigger and outcome", decisions.clone());
+        let near_misses = Family::default();
+        registry.register(
+            "near_misses",
+            "Events that a trigger would have matched but for one clause, by trigger and clause",
+            near_misses.clone(),
+        );
         let webhooks = Family::default();
         registry.register(
             "webhooks",
             "Buildkite's webhooks: kept, repeated, older, unused, or why refused",
             webhooks.clone(),
+        );
+        let questions = Family::default();
+        registry.register(
+            "questions",
+            "Questions of jobs about their events, by HTTP status",
+            questions.clone(),
+        );
+        let run_entries = Family::default();
+        registry.register(
+            "run_entries",
+            "Log entries on runs: how the run stands, not_followed, later, or what else they are",
+            run_entries.clone(),
         );
         let seconds = Histogram::new([
             0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
@@ -85,22 +122,50 @@ impl Metrics {
         registry.register("sweeps", "Sweeps completed", sweeps.clone());
         let swept = Counter::default();
         registry.register("swept", "Decisions taken up by sweeps", swept.clone());
-        Self { registry, receipts, decisions, webhooks, seconds, in_flight, shed, undecided, sweeps, swept }
+        Self {
+            registry,
+            receipts,
+            decisions,
+            near_misses,
+            webhooks,
+            questions,
+            run_entries,
+            seconds,
+            in_flight,
+            shed,
+            undecided,
+            sweeps,
+            swept,
+        }
     }
 
     pub(crate) fn answered(&self, answer: &Answer, took: Duration) {
         self.receipt(answer.outcome, answer.reason);
         self.decided(&answer.decisions);
+        for miss in &answer.near_misses {
+            let labels = NearMissLabels { trigger: miss.trigger.to_string(), clause: miss.clause.as_str() };
+            self.near_misses.get_or_create(&labels).inc();
+        }
         self.seconds.observe(took.as_secs_f64());
     }
 
-    /// A webhook and what the decisions that waited for it came to.
+    /// A webhook, what the decisions that waited for it came to, and the events that it brought.
     pub(crate) fn told(&self, answer: &BuildAnswer, took: Duration) {
         self.webhooks.get_or_create(&WebhookLabels { end: answer.end.as_str() }).inc();
         if let BuildEnd::Refused(outcome, reason) = answer.end {
             self.receipt(outcome, Some(reason));
         }
         self.decided(&answer.decisions);
+        for event in &answer.events {
+            self.receipt(event.outcome, event.reason);
+            self.decided(&event.decisions);
+        }
+        self.seconds.observe(took.as_secs_f64());
+    }
+
+    /// A log entry on a run and what a look at that run found.
+    pub(crate) fn hinted(&self, answer: RunAnswer, took: Duration) {
+        self.run_entries.get_or_create(&RunLabels { answer: answer.as_str() }).inc();
         self.seconds.observe(took.as_secs_f64());
     }
 
@@ -114,6 +179,11 @@ impl Metrics {
     pub(crate) fn receipt(&self, outcome: Outcome, reason: Option<Reason>) {
         let labels = ReceiptLabels { outcome: outcome.as_str(), reason: reason.map_or("", Reason::as_str) };
         self.receipts.get_or_create(&labels).inc();
+    }
+
+    /// A job asked; the answer's HTTP status is one of a handful.
+    pub(crate) fn asked(&self, status: u16) {
+        self.questions.get_or_create(&QuestionLabels { status }).inc();
     }
 
     pub(crate) fn shed(&self) {

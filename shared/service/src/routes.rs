@@ -30,6 +30,7 @@ use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 use crate::{
+    asked,
     clock::now,
     gate_service::CONTENTS_AT_ONCE,
     health::Health,
@@ -70,15 +71,19 @@ pub(crate) struct Shared {
     pub(crate) health: Health,
     pub(crate) events: Doorkeeper,
     pub(crate) builds: Option<Doorkeeper>,
+    pub(crate) runs: Option<Doorkeeper>,
     pub(crate) sweep: Option<Doorkeeper>,
     slots: Semaphore,
+    /// Of their own: whoever floods the gate with questions takes nothing from deliveries.
+    pub(crate) questions: Semaphore,
 }
 
 impl Shared {
     pub(crate) fn new(gate: Gate, health: Health, doors: Doors) -> Self {
-        let Doors { events, builds, sweep } = doors;
+        let Doors { events, builds, runs, sweep } = doors;
         let metrics = Metrics::new(&gate.config().signer_dates());
-        Self { gate, metrics, health, events, builds, sweep, slots: Semaphore::new(IN_FLIGHT) }
+        let (slots, questions) = (Semaphore::new(IN_FLIGHT), Semaphore::new(asked::AT_ONCE));
+        Self { gate, metrics, health, events, builds, runs, sweep, slots, questions }
     }
 }
 
@@ -86,6 +91,7 @@ impl Shared {
 pub(crate) struct Doors {
     pub(crate) events: Doorkeeper,
     pub(crate) builds: Option<Doorkeeper>,
+    pub(crate) runs: Option<Doorkeeper>,
     pub(crate) sweep: Option<Doorkeeper>,
 }
 
@@ -96,6 +102,8 @@ enum Intake {
     Events,
     /// Buildkite's webhooks, as the relay publishes them.
     Builds,
+    /// Cloud Logging's entries on runs.
+    Runs,
 }
 
 impl Intake {
@@ -103,13 +111,14 @@ impl Intake {
         match self {
             Self::Events => Some(&shared.events),
             Self::Builds => shared.builds.as_ref(),
+            Self::Runs => shared.runs.as_ref(),
         }
     }
 
     /// Bytes of a body that are kept.
     fn kept(self) -> usize {
         match self {
-            Self::Events => BODY_KEPT,
+            Self::Events | Self::Runs => BODY_KEPT,
             Self::Builds => WEBHOOK_KEPT,
         }
     }
@@ -121,8 +130,14 @@ pub(crate) fn gate_routes(shared: Arc<Shared>) -> Router {
     if shared.builds.is_some() {
         router = router.route("/pubsub/builds", post(builds));
     }
+    if shared.runs.is_some() {
+        router = router.route("/pubsub/runs", post(runs));
+    }
     if shared.sweep.is_some() {
         router = router.route("/internal/sweep", post(sweep));
+    }
+    if shared.gate.answers_jobs() {
+        router = router.route("/v1/events/{event}", get(asked::asked));
     }
     router
         .route("/healthz", get(|| async { "ok\n" }))
@@ -139,6 +154,11 @@ async fn events(State(shared): State<Arc<Shared>>, request: Request) -> Response
 /// `POST /pubsub/builds`.
 async fn builds(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     push(shared, request, Intake::Builds).await
+}
+
+/// `POST /pubsub/runs`.
+async fn runs(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    push(shared, request, Intake::Runs).await
 }
 
 async fn push(shared: Arc<Shared>, request: Request, intake: Intake) -> Response {
@@ -230,6 +250,10 @@ async fn take(
         Intake::Builds => {
             let answer = shared.gate.receive_build(receipt).await?;
             shared.metrics.told(&answer, begun.elapsed());
+        }
+        Intake::Runs => {
+            let answer = shared.gate.receive_run(receipt).await?;
+            shared.metrics.hinted(answer, begun.elapsed());
         }
     }
     Ok(())

@@ -2,9 +2,11 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use launchgate_triggers::{Config, Files, Finding, Overrides, Severity, load, render};
+use launchgate_triggers::{
+    Config, Files, Finding, Overrides, Remote, RemoteTemplate, Severity, load, render,
+};
 
-use crate::Environment;
+use crate::{Environment, TemplateSource, remote_templates::RemoteTemplates};
 
 /// Bytes a triggers file may have.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
@@ -33,11 +35,23 @@ pub struct Unusable {
 }
 
 impl TriggersFile {
-    /// Reads and checks the file.
+    /// Reads and checks the file, and fetches the remote templates that it names.
     ///
     /// # Errors
     /// Only when it cannot be read at all; what is wrong inside it is in `findings`.
     pub fn read(path: &Path, environment: &Environment) -> Result<Self, Unusable> {
+        Self::read_with(path, environment, &TemplateSource::default())
+    }
+
+    /// The same, with remote templates from where `templates` says.
+    ///
+    /// # Errors
+    /// As `read`.
+    pub fn read_with(
+        path: &Path,
+        environment: &Environment,
+        templates: &TemplateSource,
+    ) -> Result<Self, Unusable> {
         let unreadable = |why: String| Unusable {
             findings: Vec::new(),
             rendered: format!(
@@ -52,7 +66,14 @@ impl TriggersFile {
         let source = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
         let folder = path.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf);
         let overrides = Overrides::from_vars(environment.variables().clone());
-        let loaded = load(&path.display().to_string(), &source, &Beside(folder), &overrides);
+        let name = path.display().to_string();
+        let mut beside = Beside { folder, remote: RemoteTemplates::default() };
+        let mut loaded = load(&name, &source, &beside, &overrides);
+        if beside.remote.lacks() {
+            // The first reading told which templates lie elsewhere.
+            beside.remote.fill(templates, environment);
+            loaded = load(&name, &source, &beside, &overrides);
+        }
         Ok(Self { path: path.to_path_buf(), source, config: loaded.config, findings: loaded.findings })
     }
 
@@ -73,8 +94,11 @@ impl TriggersFile {
     }
 }
 
-/// The files in a folder and below; nothing outside, not even through a link.
-struct Beside(PathBuf);
+/// The files in a folder and below; nothing outside, not even through a link. And what was fetched from elsewhere.
+struct Beside {
+    folder: PathBuf,
+    remote: RemoteTemplates,
+}
 
 impl Files for Beside {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
@@ -82,12 +106,16 @@ impl Files for Beside {
         if !relative.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
             return Err("a path is relative to the triggers file and may not leave its folder".to_owned());
         }
-        let folder = if self.0.as_os_str().is_empty() { Path::new(".") } else { &self.0 };
+        let folder = if self.folder.as_os_str().is_empty() { Path::new(".") } else { &self.folder };
         let folder = folder.canonicalize().map_err(|error| error.to_string())?;
         let file = folder.join(relative).canonicalize().map_err(|error| error.to_string())?;
         if !file.starts_with(&folder) {
             return Err("a link leads out of the triggers file's folder".to_owned());
         }
         std::fs::read(&file).map_err(|error| error.to_string())
+    }
+
+    fn remote(&self, template: &RemoteTemplate) -> Remote {
+        self.remote.get(template)
     }
 }

@@ -42,6 +42,8 @@ mod tests {
             ("aGk=\n", "whitespace"),
             ("aG k=", "whitespace"),
             ("aGk", "not base64"),
+            ("a/k", "not base64"),
+            ("a_k", "not base64"),
             ("aGk==", "not base64"),
             ("aGl=", "not base64"),
             ("a===", "not base64"),

@@ -5,6 +5,7 @@
 //! Does not: verify signatures, know signers, read clocks, files or the network.
 
 mod artifact;
+mod artifact_note;
 mod artifact_place;
 mod base64_text;
 mod build;
@@ -23,6 +24,7 @@ mod strict_json;
 mod timestamp;
 
 pub use artifact::Artifact;
+pub use artifact_note::{ArtifactNote, NotedBuild, WEBHOOK_BUILDER_ID};
 pub use artifact_place::{ImageReference, ImageVersion, ObjectAddress};
 pub use build::{Build, FactName};
 pub use claims::is_commit_id;

@@ -273,9 +273,10 @@ mod tests {
             assert_eq!(error, JsonError::IntegerTooLarge { digits: text.to_owned() });
         }
         // Written as a double, or as text, it means what it says.
-        assert!(
-            parse_object(br#"{"a":1e30,"b":18446744073709551616.0,"c":"18446744073709551616"}"#, 9).is_ok()
-        );
+        for text in ["18446744073709551616", "-118446744073709551616", r#"\"118446744073709551616"#] {
+            let text = format!(r#"{{"a":1e30,"b":18446744073709551616.0,"c":"{text}"}}"#);
+            assert!(parse_object(text.as_bytes(), 9).is_ok(), "{text}");
+        }
     }
 
     fn any_json() -> impl Strategy<Value = Value> {

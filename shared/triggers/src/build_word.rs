@@ -6,7 +6,9 @@
 
 use launchgate_outcome::Check;
 use launchgate_statement::FactName;
-use launchgate_trust::{BUILD_FACTS, BuildFacts, Signers, VouchedFacts, facts_vouched_by};
+use launchgate_trust::{
+    BUILD_FACTS, BuildFacts, Signers, VouchedFacts, facts_vouched_by, identity_names_a_ref,
+};
 
 use crate::expression::Expression;
 
@@ -15,8 +17,10 @@ use crate::expression::Expression;
 pub(crate) struct BuildReads {
     /// Facts read by name: by a clause, an expression or a requirement.
     pub(crate) facts: Vec<FactName>,
-    /// Whether branch or tag may be read in any way, also inside a whole `build` or `provenance`.
+    /// Whether branch or tag may be read in any way, also inside a whole `build`, `provenance` or `identity`.
     pub(crate) names_a_branch: bool,
+    /// Members of `identity` read by name; empty where it is read as a whole.
+    pub(crate) identity: Vec<String>,
 }
 
 /// Buildkite's word on the build of an event, as far as one trigger needs it.
@@ -113,6 +117,15 @@ impl BuildReads {
             match &path[..] {
                 [root] if root == "build" => reads.names_a_branch = true,
                 [root, ..] if root == "provenance" => reads.names_a_branch = true,
+                [root, name, ..] if root == "identity" => {
+                    // Buildkite's token names the branch too, and a fork may have chosen it.
+                    reads.names_a_branch |= identity_names_a_ref(name);
+                    reads.identity.push(name.clone());
+                }
+                [root] if root == "identity" => {
+                    reads.names_a_branch = true;
+                    reads.identity.push(String::new());
+                }
                 [root, name, ..] if root == "build" => {
                     reads.facts.extend(FactName::ALL.into_iter().filter(|fact| fact.as_str() == name));
                 }

@@ -1,9 +1,11 @@
 //! A triggers file that is sound as a whole.
 
-use launchgate_statement::Sha256;
+use std::collections::{BTreeSet, HashMap};
+
+use launchgate_statement::{Build, FactName, Sha256};
 use launchgate_trust::{PushIdentity, SignerId, Signers};
 
-use crate::{Place, Trigger};
+use crate::{Place, Trigger, pipeline_index::PipelineIndex};
 
 /// The triggers file after every check. Source of every field: DESIGN §4.
 #[derive(Debug)]
@@ -26,6 +28,10 @@ pub struct Config {
     pub signers: Signers,
     /// `triggers`, in the file's order.
     pub triggers: Vec<Trigger>,
+    /// `triggers` by what they say of the pipeline.
+    pub(crate) pipelines: PipelineIndex,
+    /// `triggers` by name.
+    pub(crate) trigger_names: HashMap<String, usize>,
     /// The distinct `anyOf` lists of the triggers.
     pub(crate) signer_sets: Vec<Vec<SignerId>>,
     /// Where each signer's id stands.
@@ -52,6 +58,8 @@ pub struct Vertex {
     pub location: String,
     /// `gs://…`, the last resort for a pipeline's root.
     pub pipeline_root: Option<String>,
+    /// E-mail of the service account that jobs are asked for as; `None` is the service's own identity.
+    pub impersonate: Option<String>,
     /// Seconds one call to Vertex may take; default 20. The lease of an attempt is longer than this.
     pub call_timeout_seconds: u32,
 }
@@ -63,6 +71,8 @@ pub struct Ingress {
     pub events: Option<Route>,
     /// `POST /pubsub/builds`.
     pub builds: Option<Route>,
+    /// `POST /pubsub/runs`.
+    pub runs: Option<Route>,
     /// `POST /internal/sweep`.
     pub sweep: Option<Route>,
 }
@@ -113,11 +123,32 @@ pub struct Buildkite {
     pub webhook_secret_env: Option<String>,
     /// Name of the variable that holds the API token.
     pub api_token_env: Option<String>,
+    /// Seconds that a decision waits for a webhook before Buildkite's API is asked; default 300.
+    pub ask_after_seconds: u64,
 }
 
 impl Config {
+    /// Whether some trigger may match an event of this build, as far as the build alone says.
+    pub fn may_concern(&self, build: &Build) -> bool {
+        let of_build = [FactName::Organization, FactName::Pipeline, FactName::Branch, FactName::Tag];
+        self.triggers.iter().any(|trigger| {
+            let mut clauses = trigger.matching.clauses.iter().filter(|one| of_build.contains(&one.fact));
+            clauses.all(|one| build.fact(one.fact).is_some_and(|found| one.patterns.matches(&found)))
+        })
+    }
+
+    /// The service accounts that jobs are asked for as, each once.
+    pub fn impersonated_accounts(&self) -> BTreeSet<&str> {
+        self.triggers.iter().filter_map(|trigger| trigger.launch.impersonate.as_deref()).collect()
+    }
+
+    /// Whether some trigger's jobs are asked for as the service itself.
+    pub fn launches_as_itself(&self) -> bool {
+        self.triggers.iter().any(|trigger| trigger.launch.impersonate.is_none())
+    }
+
     /// The trigger of a name.
     pub fn trigger(&self, name: &str) -> Option<&Trigger> {
-        self.triggers.iter().find(|trigger| trigger.name.as_str() == name)
+        self.trigger_names.get(name).map(|place| &self.triggers[*place])
     }
 }

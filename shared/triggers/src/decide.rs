@@ -1,19 +1,23 @@
 //! From a verified event to decisions.
 
-use std::cell::OnceCell;
+use std::{
+    cell::OnceCell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use launchgate_outcome::{Check, CheckStatus, Reason, Refusal};
-use launchgate_statement::{Artifact, FactName, Timestamp};
+use launchgate_statement::{Artifact, EventId, FactName, Timestamp};
 use launchgate_trust::{BUILD_FACTS, BuildFacts, VerifiedEvent, VouchedFacts};
 
 use crate::{
-    Config, Decision, Decisions, LaunchId, LaunchPlan, Mode, Trigger, Unmatched, Verdict,
+    Config, Decision, Decisions, LaunchId, LaunchPlan, MissedClause, Mode, NearMiss, Trigger, TriggerName,
+    Unmatched, Verdict,
     build_word::{BuildReads, BuildWord, awaiting, is_left_to_buildkite},
     launch_id,
     launch_template::Asker,
     lazy_scope::LazyScope,
-    matching::Matched,
     requirements::{Evidence, Met, Requirements},
+    turns::{Asking, KeyMaterial},
 };
 
 /// Near misses kept for a subject that nothing matches.
@@ -28,33 +32,66 @@ pub struct DecideOptions<'f> {
     pub max_age_met: bool,
     /// What Buildkite itself says of builds, the newest first; facts of other builds do not count.
     pub build_facts: &'f [BuildFacts],
+    /// For an event made of a webhook: the event in which its build named other artifacts before.
+    pub named_before: Option<&'f EventId>,
 }
 
-/// Matches every subject against every trigger, checks the requirements of those that match, and plans.
-/// `published` is when Pub/Sub took the delivery in.
+/// Matches every subject against the triggers that its pipeline may concern, checks the requirements of those
+/// that match, and plans. `published` is when Pub/Sub took the delivery in.
 pub fn decide(
     config: &Config,
     event: &VerifiedEvent,
     published: Timestamp,
     options: DecideOptions<'_>,
 ) -> Decisions {
-    let facts = config.signer_sets.iter().map(|_| OnceCell::new()).collect();
-    let joined = config.signer_sets.iter().map(|_| OnceCell::new()).collect();
-    let judge = Judge { config, event, published, options, facts, joined };
+    let triggers = looked_at(config, event);
+    let proofs = triggers.iter().map(|trigger| (trigger.require.signer_set, SetProof::default())).collect();
+    let judge = Judge { config, event, published, options, proofs };
     let mut decisions = Decisions::default();
     let mut candidates = Vec::new();
+    let mut near = BTreeSet::new();
     for artifact in &event.statement().artifacts {
         let before = candidates.len();
-        candidates.extend(config.triggers.iter().filter_map(|trigger| judge.candidate(trigger, artifact)));
+        let mut misses = Misses::default();
+        for (place, trigger) in triggers.iter().enumerate() {
+            match judge.meet(trigger, artifact) {
+                Ok(candidate) => candidates.push((place, candidate)),
+                Err(miss) => misses.add(place, miss),
+            }
+        }
         if candidates.len() == before {
-            decisions.unmatched.push(judge.unmatched(artifact));
+            near.extend(std::mem::take(&mut misses.near));
+            decisions.unmatched.push(Unmatched { artifact: artifact.clone(), nearest: misses.nearest() });
         }
     }
     decisions.matched = candidates.len();
+    let matched: BTreeSet<usize> = candidates.iter().map(|(place, _)| *place).collect();
+    decisions.near_misses = near
+        .into_iter()
+        .filter(|(place, _)| !matched.contains(place))
+        .map(|(place, clause)| NearMiss { trigger: triggers[place].name.clone(), clause })
+        .take(NearMiss::MAX)
+        .collect();
     if !decisions.too_many() {
-        decisions.decisions = candidates.into_iter().map(|candidate| judge.decide(candidate)).collect();
+        decisions.decisions = candidates.into_iter().map(|(_, candidate)| judge.decide(candidate)).collect();
     }
     decisions
+}
+
+/// The triggers that may match the event; where there is none, those of pipelines called much like its own, for
+/// people to see what was meant.
+fn looked_at<'c>(config: &'c Config, event: &VerifiedEvent) -> Vec<&'c Trigger> {
+    let claimed = event.statement().build.pipeline.as_deref();
+    let vouched = event.signatures().iter().flat_map(|signature| {
+        let token = signature.token.iter().map(|token| &token.build);
+        let certificate = signature.certificate.iter().map(|certificate| &certificate.build);
+        token.chain(certificate).filter_map(|build| build.pipeline.as_deref())
+    });
+    let mut found = config.pipelines.candidates(claimed.into_iter().chain(vouched));
+    if found.is_empty() {
+        found = config.pipelines.alike(claimed.unwrap_or_default());
+    }
+    found.into_iter().map(|place| &config.triggers[place]).collect()
 }
 
 struct Judge<'a> {
@@ -62,31 +99,36 @@ struct Judge<'a> {
     event: &'a VerifiedEvent,
     published: Timestamp,
     options: DecideOptions<'a>,
-    /// What each distinct `anyOf` list proves of the event.
-    facts: Vec<OnceCell<VouchedFacts>>,
+    /// What the distinct `anyOf` lists of the triggers looked at prove of the event.
+    proofs: BTreeMap<usize, SetProof>,
+}
+
+/// What one `anyOf` list proves of the event, once it is asked.
+#[derive(Default)]
+struct SetProof {
+    facts: OnceCell<VouchedFacts>,
     /// The same together with Buildkite's own word, for triggers that need it.
-    joined: Vec<OnceCell<VouchedFacts>>,
+    joined: OnceCell<VouchedFacts>,
 }
 
 impl Judge<'_> {
-    /// A trigger that matches an artifact; `None` when it does not.
-    fn candidate<'j>(&'j self, trigger: &'j Trigger, artifact: &'j Artifact) -> Option<Candidate<'j>> {
-        if trigger.matching.ruled_out(&self.event.statement().build) {
-            return None;
-        }
+    /// Holds an artifact against a trigger's `match`.
+    fn meet<'j>(&'j self, trigger: &'j Trigger, artifact: &'j Artifact) -> Result<Candidate<'j>, Miss<'j>> {
         let proof = self.proof(trigger);
-        let matched = self.clauses(trigger, &proof, artifact);
-        if matched.failed() > 0 {
-            return None;
+        let matched = trigger.matching.clauses(proof.facts, &self.event.statement().build, artifact);
+        let failed = matched.failed();
+        let mut checks = matched.rungs;
+        if failed > 0 {
+            checks.extend(trigger.matching.when_not_reached());
+            return Err(Miss { trigger, failed, checks });
         }
         let scope = LazyScope::new(self.event, artifact, proof.facts);
-        let mut checks = matched.rungs;
         let refusal = match self.when(trigger, &proof, matched.unvouched, &scope, &mut checks) {
-            WhenSays::No => return None,
+            WhenSays::No => return Err(Miss { trigger, failed: 1, checks }),
             WhenSays::Refused(refusal) => Some(refusal),
             WhenSays::Yes => None,
         };
-        Some(Candidate { trigger, artifact, proof, scope, checks, refusal })
+        Ok(Candidate { trigger, artifact, proof, scope, checks, refusal })
     }
 
     fn decide(&self, candidate: Candidate) -> Decision {
@@ -96,8 +138,8 @@ impl Judge<'_> {
             launch_id(self.event.digest(), &artifact.name, artifact.sha256, &trigger.name, ordinal);
         let verdict = match refusal {
             Some(refusal) => {
-                trigger.require.not_reached(&proof.word, &mut checks);
-                not_planned(&mut checks);
+                trigger.require.not_reached(&proof.word, proof.facts, &mut checks);
+                not_planned(trigger, &mut checks);
                 Verdict::Refused(refusal)
             }
             None => self.verdict(trigger, artifact, &proof, &scope, &launch_id, &mut checks),
@@ -125,7 +167,8 @@ impl Judge<'_> {
     /// trigger needs that.
     fn proof(&self, trigger: &Trigger) -> Proof<'_> {
         let set = trigger.require.signer_set;
-        let facts = self.facts[set].get_or_init(|| self.event.facts(&self.config.signer_sets[set]));
+        let of_set = &self.proofs[&set];
+        let facts = of_set.facts.get_or_init(|| self.event.facts(&self.config.signer_sets[set]));
         let word = BuildWord::look(
             &trigger.reads,
             trigger.require.asks_buildkite(),
@@ -135,16 +178,12 @@ impl Judge<'_> {
             self.options.build_facts,
         );
         let BuildWord::Said { facts: said, .. } = word else { return Proof { facts, word } };
-        let joined = self.joined[set].get_or_init(|| {
+        let joined = of_set.joined.get_or_init(|| {
             let mut joined = facts.clone();
             joined.add_build_facts(said);
             joined
         });
         Proof { facts: joined, word }
-    }
-
-    fn clauses(&self, trigger: &Trigger, proof: &Proof, artifact: &Artifact) -> Matched {
-        trigger.matching.clauses(proof.facts, &self.event.statement().build, artifact)
     }
 
     /// `match.when`. What cannot be evaluated does not launch, and says so.
@@ -228,16 +267,16 @@ impl Judge<'_> {
             wait_for_artifact: trigger.wait_for_artifact,
             published: self.published,
             max_age_met: self.options.max_age_met,
+            named_before: self.options.named_before,
         };
         match trigger.require.check(&evidence, checks) {
             Met::All => {}
             Met::Awaiting(refusal) => {
-                checks.push(Check::not_reached("parameters"));
-                checks.push(Check::not_reached("plan"));
+                not_reached(trigger, checks);
                 return Verdict::Wait { refusal, seconds: trigger.wait_for_build };
             }
             Met::Denied(refusal) => {
-                not_planned(checks);
+                not_planned(trigger, checks);
                 return Verdict::Refused(refusal);
             }
         }
@@ -246,9 +285,12 @@ impl Judge<'_> {
         if trigger.mode == Mode::Paused {
             checks.push(Check::skipped("parameters"));
             checks.push(Check::skipped("plan").detail("the trigger is paused"));
+            trigger.turns.skipped("the trigger is paused", checks);
             return Verdict::Paused;
         }
-        match self.plan(trigger, scope, launch_id, checks) {
+        let plan = self.plan(trigger, scope, launch_id, checks);
+        let plan = plan.inspect_err(|_| trigger.turns.not_reached(checks));
+        match plan.and_then(|plan| self.under_conditions(plan, trigger, proof, artifact, checks)) {
             Ok(plan) if trigger.mode == Mode::Observe => Verdict::Observe(Box::new(plan)),
             Ok(plan) => Verdict::Launch(Box::new(plan)),
             Err(refusal) => Verdict::Refused(refusal),
@@ -276,27 +318,24 @@ impl Judge<'_> {
         Ok(plan)
     }
 
-    /// The triggers that came closest, fewest failed clauses first.
-    fn unmatched(&self, artifact: &Artifact) -> Unmatched {
-        let misses = self.config.triggers.iter().map(|trigger| {
-            let proof = self.proof(trigger);
-            let matched = self.clauses(trigger, &proof, artifact);
-            let failed = matched.failed();
-            let mut rungs = matched.rungs;
-            if failed > 0 {
-                rungs.extend(trigger.matching.when_not_reached());
-            } else {
-                let scope = LazyScope::new(self.event, artifact, proof.facts);
-                self.when(trigger, &proof, matched.unvouched, &scope, &mut rungs);
-            }
-            // With every clause passed it was `when` that said no.
-            (failed.max(1), trigger, rungs)
-        });
-        let mut misses: Vec<_> = misses.collect();
-        misses.sort_by_key(|(failed, ..)| *failed);
-        let nearest =
-            misses.into_iter().take(NEAREST).map(|(_, trigger, rungs)| (trigger.name.clone(), rungs));
-        Unmatched { artifact: artifact.clone(), nearest: nearest.collect() }
+    /// The plan with what the ledger has to find true before it becomes a launch.
+    fn under_conditions(
+        &self,
+        plan: LaunchPlan,
+        trigger: &Trigger,
+        proof: &Proof,
+        artifact: &Artifact,
+        checks: &mut Vec<Check>,
+    ) -> Result<LaunchPlan, Refusal> {
+        let asking = match trigger.mode {
+            Mode::Observe => Asking::Observes,
+            _ if self.options.ordinal > 0 => Asking::Forced,
+            _ => Asking::Asked,
+        };
+        let claimed = &self.event.statement().build;
+        let material = KeyMaterial { trigger: &trigger.name, artifact, facts: proof.facts, claimed, asking };
+        let conditions = trigger.turns.conditions(&material, checks)?;
+        Ok(LaunchPlan { conditions, ..plan })
     }
 }
 
@@ -311,6 +350,44 @@ struct Candidate<'a> {
     refusal: Option<Refusal>,
 }
 
+/// A trigger whose `match` does not hold for an artifact.
+struct Miss<'a> {
+    trigger: &'a Trigger,
+    /// How many clauses failed; never 0.
+    failed: usize,
+    checks: Vec<Check>,
+}
+
+/// What is kept of the misses of one artifact, however many there are.
+#[derive(Default)]
+struct Misses<'a> {
+    /// Fewest failed clauses first, at most `NEAREST`.
+    nearest: Vec<Miss<'a>>,
+    /// Those that one clause alone kept from matching, by the trigger's place.
+    near: Vec<(usize, MissedClause)>,
+}
+
+impl<'a> Misses<'a> {
+    fn add(&mut self, place: usize, miss: Miss<'a>) {
+        let is_failed = |check: &&Check| check.status == CheckStatus::Failed;
+        if miss.failed == 1
+            && let Some(rung) = miss.checks.iter().find(is_failed)
+        {
+            self.near.extend(MissedClause::of_rung(&rung.name).map(|clause| (place, clause)));
+        }
+        // Of two that are equally near the first one stays the first.
+        let at = self.nearest.partition_point(|other| other.failed <= miss.failed);
+        if at < NEAREST {
+            self.nearest.insert(at, miss);
+            self.nearest.truncate(NEAREST);
+        }
+    }
+
+    fn nearest(self) -> Vec<(TriggerName, Vec<Check>)> {
+        self.nearest.into_iter().map(|miss| (miss.trigger.name.clone(), miss.checks)).collect()
+    }
+}
+
 /// What is proven of the event for one trigger.
 struct Proof<'a> {
     facts: &'a VouchedFacts,
@@ -323,8 +400,14 @@ enum WhenSays {
     Refused(Refusal),
 }
 
-fn not_planned(checks: &mut Vec<Check>) {
+fn not_planned(trigger: &Trigger, checks: &mut Vec<Check>) {
     debug_assert!(checks.iter().any(|check| check.status == CheckStatus::Failed));
+    not_reached(trigger, checks);
+}
+
+/// Everything after the requirements.
+fn not_reached(trigger: &Trigger, checks: &mut Vec<Check>) {
     checks.push(Check::not_reached("parameters"));
     checks.push(Check::not_reached("plan"));
+    trigger.turns.not_reached(checks);
 }

@@ -4,7 +4,7 @@ use launchgate_outcome::{Check, Outcome, Reason, Refusal};
 use launchgate_statement::{Artifact, Sha256};
 use launchgate_trust::SignerId;
 
-use crate::{ArtifactDemand, LaunchId, LaunchPlan, TriggerName};
+use crate::{ArtifactDemand, LaunchId, LaunchPlan, NearMiss, TriggerName};
 
 /// Event × subject × trigger × replay ordinal.
 #[derive(Clone, Debug)]
@@ -86,6 +86,9 @@ pub struct Decisions {
     pub decisions: Vec<Decision>,
     /// The subjects that no trigger matches.
     pub unmatched: Vec<Unmatched>,
+    /// The triggers that matched nothing of the event and missed a subject of `unmatched` by one clause, in the
+    /// file's order, at most `NearMiss::MAX`.
+    pub near_misses: Vec<NearMiss>,
     /// How many decisions the event has. Above `MAX` nothing is planned and `decisions` is empty.
     pub matched: usize,
 }
@@ -95,7 +98,9 @@ pub struct Decisions {
 pub struct Unmatched {
     /// The artifact.
     pub artifact: Artifact,
-    /// The nearest misses, fewest failed clauses first, at most 3: the trigger and its match rungs.
+    /// The nearest misses, fewest failed clauses first, at most 3: the trigger and its match rungs. Of the
+    /// triggers whose `match.pipeline` holds; where it holds for none, of those whose pipeline is called much
+    /// like the event's.
     pub nearest: Vec<(TriggerName, Vec<Check>)>,
 }
 

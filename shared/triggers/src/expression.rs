@@ -2,20 +2,22 @@
 //!
 //! Promises: an `Expression` names only variables, members and functions that exist, reads no clock, and ends
 //! soon whatever an event holds; a value that an event lacks is an error, never an empty text.
-//! Does not: check types before there are values (the language's own checker does not exist in Rust), know
-//! who may read what (`reads` tells the caller).
+//! Types are checked before there are values as far as they are certain (the language's own checker does not
+//! exist in Rust). Does not: know who may read what (`reads` tells the caller).
 
 mod environment;
 mod fault;
 mod guard;
 mod nesting;
 mod result;
+mod types;
+mod version;
 
 use cel::{Context, ExecutionError, Program};
 use serde_json::Value;
 
-pub(crate) use self::nesting::end_of_expression;
 use self::{environment::ENVIRONMENT, guard::Read};
+pub(crate) use self::{nesting::end_of_expression, types::Type};
 use crate::scope::{Missing, Scope, TooLarge};
 
 /// A compiled expression.
@@ -27,6 +29,7 @@ pub(crate) struct Expression {
     reads: Vec<Read>,
     /// The whole expression is one path, such as `artifact.uri`: its value is taken as it is.
     is_path: bool,
+    certain_type: Option<Type>,
 }
 
 /// Why a text is no expression, or why it has no value for an event.
@@ -64,8 +67,13 @@ impl Expression {
         }
         nesting::check(source)?;
         let program = ENVIRONMENT.compile(source).map_err(|errors| fault::parse(source, &errors))?;
-        let guarded = guard::check(source, &program)?;
-        Ok(Self { source: source.to_owned(), program, reads: guarded.reads, is_path: guarded.is_path })
+        let guard::Guarded { reads, is_path, certain_type } = guard::check(source, &program)?;
+        Ok(Self { source: source.to_owned(), program, reads, is_path, certain_type })
+    }
+
+    /// The type of its value, when it is the same for every event.
+    pub(crate) fn certain_type(&self) -> Option<Type> {
+        self.certain_type
     }
 
     /// The member paths it reads: `["build", "branch"]`; for voucher and field checks at load. A path may end
@@ -127,14 +135,19 @@ fn missing_error(read: &Read, missing: &Missing) -> ExpressionError {
     } else {
         format!("`{parent}` has {}", missing.exist.join(", "))
     };
-    let why = if missing.unvouched {
+    let of_identity = read.path.first().is_some_and(|root| root == "identity");
+    let why = if of_identity {
+        "no token or certificate of a permitted signer says it"
+    } else if missing.unvouched {
         "the trigger's signers do not vouch for it"
     } else if missing.scalar {
         "there are no members inside a plain value"
     } else {
         "the event does not have it"
     };
-    let fix = if missing.unvouched && missing.claimed {
+    let fix = if of_identity {
+        format!("guard it with `has({path})`, or have the build's token ask for the claim")
+    } else if missing.unvouched && missing.claimed {
         format!(
             "permit a signer that vouches for it; in parameters, `claimed.{path}` reads the job's own word"
         )

@@ -1,8 +1,10 @@
 //! Reading the triggers file: YAML to `Config`.
 
 mod buildkite;
+mod defaults;
 mod failures;
 mod findings;
+mod identity;
 mod ingress;
 mod later;
 mod launch;
@@ -17,19 +19,23 @@ mod service;
 mod signers;
 mod source;
 mod trigger;
+mod turns;
 mod variables;
 mod vertex;
 mod wait_for;
+mod webhook_signer;
 
 use launchgate_statement::Sha256;
 
+pub(crate) use self::scalar::is_bucket;
 use self::{
+    defaults::Defaults,
     findings::{At, Findings},
     node::Node,
     section::Section,
     source::Source,
 };
-use crate::{Config, Finding, Overrides};
+use crate::{Config, Finding, Overrides, RemoteTemplate, pipeline_index::PipelineIndex};
 
 /// The keys of each mapping that this version knows, by the mapping's name in messages. The published
 /// JSON Schema is held against this list.
@@ -46,7 +52,10 @@ pub(crate) const SECTIONS: &[(&str, &[&str])] = &[
     ("a signer", signers::KEYS),
     ("buildkiteOidc", signers::OIDC_KEYS),
     ("sigstore", signers::SIGSTORE_KEYS),
+    ("buildkiteWebhook", signers::WEBHOOK_KEYS),
+    ("defaults", defaults::KEYS),
     ("a trigger", trigger::KEYS),
+    ("a trigger's vertex", vertex::TRIGGER_KEYS),
     ("waitFor", wait_for::KEYS),
     ("match", match_section::KEYS),
     ("require", require::KEYS),
@@ -55,8 +64,18 @@ pub(crate) const SECTIONS: &[(&str, &[&str])] = &[
 ];
 
 /// The keys of the file itself.
-const KEYS: &[&str] =
-    &["apiVersion", "service", "vertex", "ingress", "ledger", "failures", "buildkite", "signers", "triggers"];
+const KEYS: &[&str] = &[
+    "apiVersion",
+    "service",
+    "vertex",
+    "ingress",
+    "ledger",
+    "failures",
+    "buildkite",
+    "signers",
+    "defaults",
+    "triggers",
+];
 
 /// A triggers file is reviewed by people; beyond this it is no longer one.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
@@ -65,6 +84,28 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 pub trait Files {
     /// The file's bytes, or why not, in words for people.
     fn read(&self, path: &str) -> Result<Vec<u8>, String>;
+
+    /// What there is of a template that lies elsewhere. It was fetched before `load`, or is left alone: `load`
+    /// itself does not wait for a network.
+    fn remote(&self, _template: &RemoteTemplate) -> Remote {
+        Remote::Failed { why: "nothing here fetches remote templates".to_owned(), fix: None }
+    }
+}
+
+/// What there is of a remote template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remote {
+    /// Bytes that were fetched; whether they are the reviewed ones is checked against the digest here.
+    Fetched(Vec<u8>),
+    /// Nobody looked, and why. A warning: the parameters are unchecked, and the trigger cannot plan a launch.
+    NotLooked(String),
+    /// It could not be had. An error.
+    Failed {
+        /// What happened.
+        why: String,
+        /// What to do.
+        fix: Option<String>,
+    },
 }
 
 /// What loading came to.
@@ -107,16 +148,19 @@ fn read(text: &str, files: &dyn Files, overrides: &Overrides, findings: &mut Fin
     let buildkite = file.get("buildkite").and_then(|member| buildkite::read(member, findings));
     let signers = file.need("signers", "list at least one signer: `- { id: …, publicKey: … }`", findings);
     let audience = service.as_ref().map(|service| &*service.audience);
-    let around = signers::Around { audience, files };
+    let builds = file.get("ingress").and_then(|member| member.value.get("builds"));
+    let takes_builds = builds.is_some();
+    let around = signers::Around { audience, files, buildkite: buildkite.as_ref(), takes_builds };
     let signers = signers.map(|member| signers::read(member, &around, findings)).unwrap_or_default();
     let triggers = file.need("triggers", "list at least one trigger", findings);
-    let builds = file.get("ingress").and_then(|member| member.value.get("builds"));
     if let Some(builds) = builds {
         webhook_secret(builds, &file, findings);
     }
-    let takes_builds = builds.is_some();
+    let mut defaults = Defaults::read(file.get("defaults"), findings);
     let context = trigger::Context { vertex: vertex.as_ref(), signers: &signers, files, takes_builds };
-    let triggers = triggers.map(|member| trigger::read_all(member, &context, findings)).unwrap_or_default();
+    let triggers = triggers
+        .map(|member| trigger::read_all(member, &mut defaults, &context, findings))
+        .unwrap_or_default();
 
     let (triggers, signer_sets) = triggers;
     let signer_places = signers.places(findings);
@@ -130,6 +174,8 @@ fn read(text: &str, files: &dyn Files, overrides: &Overrides, findings: &mut Fin
         failures,
         buildkite,
         signers: signers.into_signers()?,
+        pipelines: PipelineIndex::new(triggers.iter().map(|trigger| trigger.matching.pipelines())),
+        trigger_names: triggers.iter().map(|trigger| trigger.name.as_str().to_owned()).zip(0..).collect(),
         triggers,
         signer_sets,
         signer_places,

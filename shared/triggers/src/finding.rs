@@ -3,10 +3,12 @@
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::Serialize;
 
+use crate::FindingCode;
+
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// Stable kebab-case code, such as `unknown-key`.
+    /// Stable kebab-case code, such as `unknown-key`; `FindingCode` says what it means.
     pub code: &'static str,
     /// Whether the file can be used.
     pub severity: Severity,
@@ -46,6 +48,11 @@ pub struct Place {
 
 impl Finding {
     pub(crate) fn new(code: &'static str, severity: Severity, message: impl Into<String>) -> Self {
+        debug_assert_eq!(
+            FindingCode::parse(code).map(FindingCode::severity),
+            Some(severity),
+            "`{code}` needs a row in finding_code.rs, and one severity"
+        );
         Self { code, severity, message: message.into(), place: None, fix: None }
     }
 
@@ -94,5 +101,11 @@ fn report<'a>(source: &'a str, finding: &'a Finding) -> Group<'a> {
 fn snippet<'a>(source: &'a str, place: &'a Place) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
     let range = place.bytes.start.min(source.len())..place.bytes.end.min(source.len());
     let range = if source.get(range.clone()).is_some() { range } else { 0..0 };
-    Snippet::source(source).path(place.file.as_str()).annotation(AnnotationKind::Primary.span(range))
+    // The one line rather than the whole text, which the renderer would walk for every finding.
+    let start = source[..range.start].rfind('\n').map_or(0, |before| before + 1);
+    let end = source[range.end..].find('\n').map_or(source.len(), |rest| range.end + rest);
+    let line = if range.is_empty() && range.start == 0 { 1 } else { place.line };
+    let span = range.start - start..range.end - start;
+    let snippet = Snippet::source(&source[start..end]).line_start(line).path(place.file.as_str());
+    snippet.annotation(AnnotationKind::Primary.span(span))
 }

@@ -70,6 +70,11 @@ pub(crate) fn check_inputs(
     errors
 }
 
+/// What is wrong with an input's own default.
+pub(crate) fn default_error(input: &TemplateInput) -> Option<InputError> {
+    type_error(input, input.default.as_ref()?)
+}
+
 fn declared<'a>(template: &'a Template, name: &str, artifact: bool) -> Option<&'a TemplateInput> {
     template.input(name).filter(|input| (input.kind == InputKind::Artifact) == artifact)
 }

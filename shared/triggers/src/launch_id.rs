@@ -3,7 +3,7 @@
 use launchgate_statement::{EventDigest, Sha256};
 use serde::{Deserialize, Serialize};
 
-use crate::TriggerName;
+use crate::{TriggerName, field_hash::FieldHash};
 
 /// `lg-`, the trigger's first 26 characters, `-`, 32 hex digits: at most 62 characters, so that it is a
 /// pipeline job id and a label value.
@@ -34,8 +34,7 @@ impl std::fmt::Display for LaunchId {
     }
 }
 
-/// The id of event × subject × trigger × ordinal. Each field is preceded by its length, so that no two
-/// different decisions hash the same bytes.
+/// The id of event × subject × trigger × ordinal.
 pub fn launch_id(
     event: EventDigest,
     subject: &str,
@@ -43,19 +42,14 @@ pub fn launch_id(
     trigger: &TriggerName,
     ordinal: u32,
 ) -> LaunchId {
-    let mut text = Vec::with_capacity(192);
-    let mut field = |bytes: &[u8]| {
-        // Names are bounded by the envelope's 256 KiB, so a length always fits.
-        text.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
-        text.extend_from_slice(bytes);
-    };
-    field(b"launchgate/launch/v1");
-    field(event.0.as_bytes());
-    field(subject.as_bytes());
-    field(sha256.as_bytes());
-    field(trigger.as_str().as_bytes());
-    field(&ordinal.to_be_bytes());
+    let hash = FieldHash::of("launchgate/launch/v1")
+        .field(event.0.as_bytes())
+        .field(subject.as_bytes())
+        .field(sha256.as_bytes())
+        .field(trigger.as_str().as_bytes())
+        .field(&ordinal.to_be_bytes())
+        .sha256();
     let name = trigger.as_str();
     let front = name[..name.len().min(26)].trim_end_matches('-');
-    LaunchId(format!("lg-{front}-{}", &Sha256::of(&text).to_hex()[..32]))
+    LaunchId(format!("lg-{front}-{}", &hash.to_hex()[..32]))
 }

@@ -10,7 +10,7 @@ use launchgate_statement::EventId;
 use serde_json::{Map, Value};
 
 use crate::{
-    LaunchId, LaunchKind, LaunchPlan, Request, Template, TriggerName,
+    LaunchConditions, LaunchId, LaunchKind, LaunchPlan, Request, Template, TriggerName,
     expression::ExpressionError,
     inputs::check_inputs,
     interpolation::{Interpolated, Part},
@@ -27,6 +27,8 @@ pub(crate) struct LaunchTemplate {
     pub(crate) kind: LaunchKind,
     pub(crate) project: String,
     pub(crate) location: String,
+    /// The service account that asks; `None` is the service's own identity.
+    pub(crate) impersonate: Option<String>,
     pub(crate) body: Vec<Piece>,
     /// `runtimeConfig.parameterValues`, when a value comes with the event; else they stand in `body`.
     pub(crate) parameters: Vec<Given>,
@@ -51,6 +53,8 @@ pub(crate) enum Piece {
     LaunchId,
     /// The event's 32 hex digits, inside quotes.
     EventHex,
+    /// The pipeline's template was not looked at: no request can be made.
+    Unseen,
 }
 
 /// The field a text stands in, for its rule and for messages.
@@ -151,7 +155,9 @@ impl LaunchTemplate {
             kind: self.kind,
             project: self.project.clone(),
             location: self.location.clone(),
+            impersonate: self.impersonate.clone(),
             request,
+            conditions: LaunchConditions::default(),
         })
     }
 
@@ -167,6 +173,11 @@ impl LaunchTemplate {
                 Piece::Artifacts => push_members(&mut body, &self.artifacts, &values.artifacts),
                 Piece::LaunchId => body.push_str(asker.launch_id.as_str()),
                 Piece::EventHex => body.push_str(asker.event.hex()),
+                Piece::Unseen => {
+                    let message =
+                        "pipelineSpec: the remote template was not looked at, so there is nothing to send";
+                    return Err(Refusal::new(Reason::FieldValue, message));
+                }
             }
         }
         Ok(body)

@@ -1,12 +1,20 @@
 //! Warnings that need a clock or a second look at a sound file.
+//!
+//! Promises: a warning is true of the file as it stands; where it cannot be certain it says nothing.
+//! Does not: refuse a file (that is `load`), know what Google Cloud or Buildkite hold.
+
+mod doubles;
+mod exposure;
+mod unreachable;
 
 use launchgate_statement::Timestamp;
-use launchgate_trust::{Signer, SignerId};
+use launchgate_trust::SignerId;
 
-use crate::{Config, Finding, Mode, Place, Severity, Trigger};
+use crate::{Config, Finding, Place, Severity};
 
-/// What to look at in a sound file: signers that are over or about to end (30 days), keys older than their
-/// `rotateAfter`, triggers that match the same builds or that no signer can reach, default service accounts, images by tag, branch triggers without `sources`.
+/// What to look at in a sound file: signers that are over, about to end, old or unused; triggers that cannot
+/// launch, or launch what another one launches too; what may be started, exchanged or kept for too long;
+/// and the remarks of `load` (default service accounts, images by tag).
 pub fn lint(config: &Config, now: Timestamp) -> Vec<Finding> {
     let mut findings: Vec<Finding> = config
         .rotation_notices(now)
@@ -15,13 +23,13 @@ pub fn lint(config: &Config, now: Timestamp) -> Vec<Finding> {
             warning(notice.code, place_of(config, &notice.signer), notice.message.clone(), notice.fix)
         })
         .collect();
-    for (index, trigger) in config.triggers.iter().enumerate() {
-        findings.extend(same_match(&config.triggers[..index], trigger));
-        findings.extend(signers_at_an_end(config, trigger, now));
-        findings.extend(out_of_reach(config, trigger));
-        findings.extend(branch_without_sources(trigger));
+    for trigger in &config.triggers {
+        findings.extend(unreachable::of(config, trigger, now));
+        findings.extend(exposure::of(trigger));
         findings.extend(trigger.remarks.iter().cloned());
     }
+    findings.extend(doubles::of(&config.triggers));
+    findings.extend(exposure::unused_signers(config));
     findings.sort_by_key(|finding| finding.place.as_ref().map_or(0, |place| place.bytes.start));
     findings
 }
@@ -35,51 +43,4 @@ fn warning(code: &'static str, place: Option<&Place>, message: String, fix: &str
 
 fn place_of<'c>(config: &'c Config, signer: &SignerId) -> Option<&'c Place> {
     config.signer_places.iter().find(|(id, _)| id == signer).and_then(|(_, place)| place.as_ref())
-}
-
-/// A trigger whose permitted signers are all over matches builds and denies every one.
-fn signers_at_an_end(config: &Config, trigger: &Trigger, now: Timestamp) -> Option<Finding> {
-    let over = |signer: &Signer| signer.revoked || signer.not_after.is_some_and(|end| end <= now);
-    let all_over = trigger.require.any_of.iter().all(|id| config.signers.get(id).is_none_or(over));
-    let message = format!("no signer that the trigger `{}` permits is in force", trigger.name);
-    all_over.then(|| {
-        warning("no-signer-in-force", trigger.place.as_ref(), message, "permit a signer that is in force")
-    })
-}
-
-/// A trigger for a pipeline that none of its signers may speak for never launches.
-fn out_of_reach(config: &Config, trigger: &Trigger) -> Option<Finding> {
-    let pipeline = trigger.matching.literal_pipeline.as_deref()?;
-    let speaks = |signer: &Signer| signer.pipelines.as_ref().is_none_or(|list| list.matches(pipeline));
-    let reached = trigger.require.any_of.iter().any(|id| config.signers.get(id).is_some_and(speaks));
-    let message = format!(
-        "no signer that the trigger `{}` permits may speak for the pipeline `{pipeline}`",
-        trigger.name
-    );
-    let fix = "add the pipeline to a signer's `pipelines`, or correct `match.pipeline`";
-    (!reached).then(|| warning("unreachable-trigger", trigger.place.as_ref(), message, fix))
-}
-
-fn same_match(earlier: &[Trigger], trigger: &Trigger) -> Option<Finding> {
-    let twin = earlier.iter().find(|other| other.match_text == trigger.match_text)?;
-    let message = format!(
-        "the triggers `{}` and `{}` match the same builds: both will launch",
-        twin.name, trigger.name
-    );
-    Some(warning(
-        "same-match",
-        trigger.place.as_ref(),
-        message,
-        "narrow one of them, or keep both on purpose",
-    ))
-}
-
-/// Anyone who may start a build by hand can start one of a protected branch.
-fn branch_without_sources(trigger: &Trigger) -> Option<Finding> {
-    let by_branch = trigger.matching.clauses.iter().any(|clause| clause.rung == "match.branch");
-    let open = by_branch && trigger.require.sources.is_none() && trigger.mode == Mode::Enforce;
-    let message =
-        format!("the trigger `{}` asks for a branch and not for how the build was started", trigger.name);
-    let fix = "add `sources: [webhook]`, else builds started by hand or by the API count as well";
-    open.then(|| warning("sources-open", trigger.place.as_ref(), message, fix))
 }

@@ -16,7 +16,7 @@ use crate::expression::Expression;
 pub(crate) struct Match {
     /// `pipeline`, `organization`, `branch`, `tag`, `step`, in the order of the ladder.
     pub(crate) clauses: Vec<Clause>,
-    /// The pipeline when it is one name: compared before anything else is looked at.
+    /// The pipeline when it is one name.
     pub(crate) literal_pipeline: Option<String>,
     /// `artifact`.
     pub(crate) artifact: Option<ArtifactPatterns>,
@@ -66,10 +66,9 @@ pub(crate) struct Matched {
 }
 
 impl Match {
-    /// Whether the trigger can be ruled out by the pipeline alone. What is vouched never differs from
-    /// what is claimed (`trust` refuses such an event), so the claim can rule out and cannot let in.
-    pub(crate) fn ruled_out(&self, claimed: &Build) -> bool {
-        matches!((&self.literal_pipeline, &claimed.pipeline), (Some(wanted), Some(found)) if wanted != found)
+    /// `match.pipeline`.
+    pub(crate) fn pipelines(&self) -> Option<&PatternList> {
+        self.clauses.iter().find(|clause| clause.fact == FactName::Pipeline).map(|clause| &clause.patterns)
     }
 
     /// Every clause but `when`.
@@ -128,7 +127,34 @@ impl ArtifactPatterns {
     }
 }
 
+impl Match {
+    /// Whether whatever `other` matches is matched by this one too. Never says so wrongly, may miss it.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        let clause = |wide: &Clause| {
+            let narrow = other.clauses.iter().find(|clause| clause.fact == wide.fact);
+            narrow.is_some_and(|narrow| wide.patterns.covers(&narrow.patterns))
+        };
+        let artifact = match (&self.artifact, &other.artifact) {
+            (None, _) => true,
+            (Some(wide), Some(narrow)) => wide.list().covers(&narrow.list()),
+            (Some(_), None) => false,
+        };
+        let when = match (&self.when, &other.when) {
+            (None, _) => true,
+            (Some(wide), narrow) => narrow.as_ref().is_some_and(|narrow| wide.source == narrow.source),
+        };
+        when && artifact && self.clauses.iter().all(clause)
+    }
+}
+
 impl ArtifactPatterns {
+    /// For comparing with others. Patterns of the uri and of the name have wildcards of their own and so are
+    /// never taken for each other.
+    pub(crate) fn list(&self) -> PatternList {
+        let patterns = |list: &[ArtifactPattern]| list.iter().map(|it| it.pattern.clone()).collect();
+        PatternList::of(patterns(&self.positive), patterns(&self.negative))
+    }
+
     /// Whether whatever matches lies in a registry and repository that the file names literally.
     pub(crate) fn holds_a_repository(&self) -> bool {
         !self.positive.is_empty()
@@ -137,6 +163,27 @@ impl ArtifactPatterns {
                 .iter()
                 .all(|pattern| pattern.of_uri && names_repository(pattern.pattern.as_str()))
     }
+}
+
+impl ArtifactPatterns {
+    /// Whether whatever matches lies below a literal registry and repository or bucket, and is named by a digest or
+    /// a generation.
+    pub(crate) fn holds_immutable_places(&self) -> bool {
+        let immutable = |pattern: &ArtifactPattern| {
+            let text = pattern.pattern.as_str();
+            match text.strip_prefix("gs://") {
+                Some(object) => names_bucket(object) && object.contains('#'),
+                None => names_repository(text) && text.contains('@'),
+            }
+        };
+        !self.positive.is_empty() && self.positive.iter().all(|pattern| pattern.of_uri && immutable(pattern))
+    }
+}
+
+/// A bucket, complete before the first wildcard.
+fn names_bucket(object: &str) -> bool {
+    let literal = object.split(['*', '?']).next().unwrap_or_default();
+    literal.split_once('/').is_some_and(|(bucket, _)| !bucket.is_empty())
 }
 
 /// A host, then complete path steps before the first wildcard: two on Artifact Registry

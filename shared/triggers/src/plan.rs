@@ -3,7 +3,7 @@
 use launchgate_statement::EventId;
 use serde::{Deserialize, Serialize};
 
-use crate::{LaunchId, TriggerName};
+use crate::{LaunchConditions, LaunchId, TriggerName};
 
 /// What a trigger may launch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -47,7 +47,12 @@ pub struct LaunchPlan {
     pub(crate) kind: LaunchKind,
     pub(crate) project: String,
     pub(crate) location: String,
+    /// Absent in plans that were recorded before there was a choice: the service's own identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) impersonate: Option<String>,
     pub(crate) request: Request,
+    #[serde(default, skip_serializing_if = "LaunchConditions::is_empty")]
+    pub(crate) conditions: LaunchConditions,
 }
 
 /// An HTTP request to the regional Vertex AI endpoint.
@@ -92,6 +97,16 @@ impl LaunchPlan {
     /// Region.
     pub fn location(&self) -> &str {
         &self.location
+    }
+
+    /// E-mail of the service account that asks; `None` is the service's own identity.
+    pub fn impersonate(&self) -> Option<&str> {
+        self.impersonate.as_deref()
+    }
+
+    /// What must be true when it becomes a launch; empty where nothing is asked.
+    pub fn conditions(&self) -> &LaunchConditions {
+        &self.conditions
     }
 
     /// What is sent.

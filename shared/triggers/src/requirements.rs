@@ -3,7 +3,7 @@
 mod build;
 
 use launchgate_outcome::{Check, Outcome, Reason, Refusal};
-use launchgate_statement::{Artifact, Build, FactName, Timestamp};
+use launchgate_statement::{Artifact, Build, EventId, FactName, Timestamp};
 use launchgate_trust::{Repository, SignerId, Signers, VouchedFacts};
 
 use crate::{
@@ -35,6 +35,8 @@ pub(crate) struct Requirements {
     pub(crate) build_passed: bool,
     /// `artifact`, when it asks for something.
     pub(crate) artifact: Option<ArtifactRule>,
+    /// `trustsCluster`, when given.
+    pub(crate) trusts_cluster: Option<String>,
     /// `maxAge` in seconds.
     pub(crate) max_age_seconds: u64,
 }
@@ -71,6 +73,8 @@ pub(crate) struct Evidence<'a> {
     pub(crate) wait_for_artifact: u64,
     pub(crate) published: Timestamp,
     pub(crate) max_age_met: bool,
+    /// The event in which the build first named its artifacts by webhook, if that is another one.
+    pub(crate) named_before: Option<&'a EventId>,
 }
 
 impl Requirements {
@@ -81,14 +85,19 @@ impl Requirements {
 
     /// Whether Buildkite's own word is asked for whoever signed.
     pub(crate) fn asks_buildkite(&self) -> bool {
-        self.build_passed || self.pull_request != PullRequestRule::Any
+        self.build_passed || self.trusts_cluster.is_some() || self.pull_request != PullRequestRule::Any
     }
 
     /// The requirements that are asked, in the ladder's order.
-    fn walk(&self, word: &BuildWord) -> impl Iterator<Item = (&'static str, RungOf)> + use<> {
+    fn walk(
+        &self,
+        word: &BuildWord,
+        facts: &VouchedFacts,
+    ) -> impl Iterator<Item = (&'static str, RungOf)> + use<> {
         let asks = !matches!(word, BuildWord::NotAsked);
-        let walk: [(bool, &'static str, RungOf); 9] = [
+        let walk: [(bool, &'static str, RungOf); 11] = [
             (true, "require.signers", Self::signers),
+            (facts.has_webhook(), "artifactSet", Self::artifact_set),
             (self.sources.is_some(), "require.sources", Self::sources),
             (self.repository.is_some(), "require.repository", Self::repository),
             (true, "require.maxAge", Self::max_age),
@@ -96,6 +105,7 @@ impl Requirements {
             (word.asks_for_forks(), "forkBuilds", build::forks),
             (self.pull_request != PullRequestRule::Any, "require.pullRequest", build::pull_request),
             (self.build_passed, "require.build", build::passed),
+            (self.trusts_cluster.is_some(), "require.trustsCluster", build::cluster),
             (self.artifact.is_some(), "require.artifact", Self::artifact),
         ];
         walk.into_iter().filter(|(asked, ..)| *asked).map(|(_, name, rung_of)| (name, rung_of))
@@ -105,7 +115,7 @@ impl Requirements {
     /// waits for Buildkite's word holds nothing up: a denial that needs no waiting comes at once.
     pub(crate) fn check(&self, evidence: &Evidence, rungs: &mut Vec<Check>) -> Met {
         let (mut denied, mut awaited) = (None, None);
-        for (name, rung_of) in self.walk(&evidence.word) {
+        for (name, rung_of) in self.walk(&evidence.word, evidence.facts) {
             if denied.is_some() {
                 rungs.push(Check::not_reached(name));
                 continue;
@@ -129,8 +139,8 @@ impl Requirements {
     }
 
     /// The rungs of a decision that ended before its requirements.
-    pub(crate) fn not_reached(&self, word: &BuildWord, rungs: &mut Vec<Check>) {
-        rungs.extend(self.walk(word).map(|(name, _)| Check::not_reached(name)));
+    pub(crate) fn not_reached(&self, word: &BuildWord, facts: &VouchedFacts, rungs: &mut Vec<Check>) {
+        rungs.extend(self.walk(word, facts).map(|(name, _)| Check::not_reached(name)));
     }
 
     fn signers(&self, evidence: &Evidence) -> Rung {
@@ -159,6 +169,19 @@ impl Requirements {
             return (rung, Some((Reason::ThresholdNotMet, message)));
         }
         (Check::passed("require.signers").expected(expected).actual(actual), None)
+    }
+
+    /// Any job of the cluster can write a build's meta-data, so the first artifact set that a build names stays its
+    /// only one. Source: DESIGN §3, "buildkiteWebhook".
+    fn artifact_set(&self, evidence: &Evidence) -> Rung {
+        let (name, expected) = ("artifactSet", "the first that the build named");
+        let Some(before) = evidence.named_before else {
+            return (Check::passed(name).expected(expected).actual("this one"), None);
+        };
+        let message = format!("expected {expected} in its meta-data (event {before}), found another set");
+        let rung =
+            Check::failed(name).expected(expected).actual(format!("another; the first is event {before}"));
+        (rung, Some((Reason::ArtifactChanged, message)))
     }
 
     fn sources(&self, evidence: &Evidence) -> Rung {
@@ -213,6 +236,9 @@ impl Requirements {
             return (rung, None);
         }
         let Some(time) = evidence.facts.time() else {
+            if evidence.facts.has_webhook() && evidence.word.is_wanting() {
+                return (awaiting(name, expected), None);
+            }
             let message = format!(
                 "expected an event {expected} old, found no time that a permitted signer vouches for"
             );

@@ -16,7 +16,7 @@ use cel::{
     context::VariableResolver,
 };
 use launchgate_statement::{Artifact, Build, EventDigest, FactName};
-use launchgate_trust::{VerifiedEvent, VouchedFacts};
+use launchgate_trust::{IdentityClaims, VerifiedEvent, VouchedFacts};
 use serde_json::{Map, Value};
 
 pub(crate) use self::variables::TooLarge;
@@ -48,6 +48,7 @@ pub(crate) struct Scope<'a> {
     artifact: &'a Artifact,
     event: EventDigest,
     predicate: &'a Map<String, Value>,
+    identity: Option<&'a Map<String, Value>>,
     whole: [OnceLock<CelMap<'a>>; VARIABLES.len()],
     texts: OnceLock<Texts>,
 }
@@ -78,7 +79,9 @@ impl<'a> Scope<'a> {
     /// `facts` are what the trigger's permitted signers vouch for.
     pub(crate) fn new(event: &'a VerifiedEvent, artifact: &'a Artifact, facts: &'a VouchedFacts) -> Self {
         let statement = event.statement();
+        let identity = event.identity(facts.signers()).map(IdentityClaims::members);
         Self::of(facts.build(), &statement.build, artifact, event.digest(), &statement.predicate)
+            .with_identity(identity)
     }
 
     /// From its parts.
@@ -90,7 +93,12 @@ impl<'a> Scope<'a> {
         predicate: &'a Map<String, Value>,
     ) -> Self {
         let whole = std::array::from_fn(|_| OnceLock::new());
-        Self { build, claimed, artifact, event, predicate, whole, texts: OnceLock::new() }
+        Self { build, claimed, artifact, event, predicate, identity: None, whole, texts: OnceLock::new() }
+    }
+
+    /// The same with the claims of who vouched.
+    pub(crate) fn with_identity(self, identity: Option<&'a Map<String, Value>>) -> Self {
+        Self { identity, ..self }
     }
 
     /// The value at a path, as it is: no limit, no conversion.
@@ -123,7 +131,10 @@ impl<'a> Scope<'a> {
                     None => Err(Missing::new(1, members.iter().map(|(known, _)| *known))),
                 }
             }
-            ["identity"] => Ok(Value::Object(Map::new())),
+            ["identity", rest @ ..] => match self.identity {
+                Some(claims) => inside(claims, rest, 1),
+                None => inside(&Map::new(), rest, 1),
+            },
             _ => Err(Missing::new(1, [])),
         }
     }
@@ -180,6 +191,7 @@ impl<'a> Scope<'a> {
             },
             "event" => self.plain_member(root, rest),
             "provenance" => scalar(inner(self.predicate, rest)?),
+            "identity" => scalar(inner(self.identity?, rest)?),
             _ => None,
         }
     }
@@ -214,6 +226,7 @@ impl<'a> Scope<'a> {
                 map_of(texts.into_iter().map(|(name, text)| (name, owned_text(text))))
             }
             "provenance" => variables::object(self.predicate),
+            "identity" => self.identity.map(variables::object).unwrap_or_default(),
             _ => CelMap::default(),
         }))
     }

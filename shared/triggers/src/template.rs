@@ -3,6 +3,7 @@
 //! Promises: no value changes between the file and `spec`; a `Template` has a spec that Vertex AI's
 //! `pipelineSpec` can take and inputs of known types. Does not: check a spec's inner graph, fetch anything.
 
+mod foreign;
 mod input;
 mod json;
 mod yaml;
@@ -70,6 +71,9 @@ impl Template {
             json::Read::Refused(error) => return Err(error),
             json::Read::NotJson => yaml::read(text)?,
         };
+        if let Some(error) = foreign::foreign(&whole) {
+            return Err(error);
+        }
         let (spec, runtime_config) = unwrap_job(whole)?;
         check_version(&spec)?;
         let inputs = input::read_all(&spec)?;
@@ -133,9 +137,6 @@ fn unwrap_job(whole: Value) -> Result<(Value, Map<String, Value>), TemplateError
 /// Specs of schema 2.1 and later 2.x carry `parameterType`; up to 2.0 they carry `type: INT` and take their
 /// values by another member, so the same triggers file would mean something else.
 fn check_version(spec: &Value) -> Result<(), TemplateError> {
-    if spec.get("apiVersion").and_then(Value::as_str).is_some_and(|api| api.starts_with("argoproj.io/")) {
-        return Err(TemplateError::new("this is an Argo workflow, compiled by KFP 1").fix(RECOMPILE));
-    }
     let version = match spec.get("schemaVersion") {
         Some(Value::String(version)) => version,
         Some(other) => {

@@ -1,10 +1,11 @@
 //! One rule of the triggers file, compiled.
 
+use launchgate_statement::Sha256;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Finding, Place, build_word::BuildReads, launch_template::LaunchTemplate, matching::Match,
-    requirements::Requirements,
+    requirements::Requirements, turns::TurnRules,
 };
 
 /// `[a-z]([a-z0-9-]{0,61}[a-z0-9])?`
@@ -71,6 +72,8 @@ pub struct Trigger {
     pub(crate) matching: Match,
     pub(crate) require: Requirements,
     pub(crate) launch: LaunchTemplate,
+    /// What it asks of other launches.
+    pub(crate) turns: TurnRules,
     /// What it reads of the build, for knowing whether Buildkite's own word is needed.
     pub(crate) reads: BuildReads,
     /// `waitFor.build` in seconds.
@@ -79,6 +82,10 @@ pub struct Trigger {
     pub(crate) wait_for_artifact: u64,
     /// The `match` block as JSON, for telling two triggers that match the same.
     pub(crate) match_text: String,
+    /// The `launch` block as JSON, digested, for telling two triggers that launch the same.
+    pub(crate) launch_digest: Sha256,
+    /// `require.artifact` asks for a look at the artifact itself.
+    pub(crate) asks_for_artifact: bool,
     /// Warnings about it that `lint` shows.
     pub(crate) remarks: Vec<Finding>,
     /// Where its name stands.

@@ -5,12 +5,12 @@
 //! fork. Does not: say anything of artifacts; decide what a build may start.
 //! Source: buildkite.com/docs/apis/webhooks/pipelines/build-events and …/rest-api/builds.
 
-use launchgate_outcome::{Reason, Refusal};
+use launchgate_outcome::{Reason, Refusal, Voucher};
 use launchgate_statement::{Build, EnvelopeError, FactName, Timestamp, is_commit_id, parse_object};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Repository, VerifiedWebhook, VouchedFacts};
+use crate::{BuildMetadata, BuildRun, Repository, VerifiedWebhook, VouchedFacts};
 
 /// The facts that Buildkite's own word on a build proves.
 pub const BUILD_FACTS: &[FactName] = &[
@@ -75,6 +75,8 @@ pub enum PullRequest {
 pub enum FactsOrigin {
     /// By the HMAC of Buildkite's webhook, signed at this instant.
     Webhook(Timestamp),
+    /// Buildkite's REST API answered so at this instant.
+    Rest(Timestamp),
     /// An operator handed them in, for an explanation; nothing proves them.
     Operator,
 }
@@ -83,9 +85,35 @@ pub enum FactsOrigin {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WebhookTells {
     /// Of a build.
-    Build(Box<BuildFacts>),
+    Build(Box<BuildTold>),
     /// Of something that is not used here: the name of its event.
     Unused(String),
+}
+
+/// What Buildkite tells of a build at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildTold {
+    /// The build as it is then.
+    pub facts: BuildFacts,
+    /// What jobs left in its meta-data, once it has finished: before, it may still change.
+    pub metadata: Option<BuildMetadata>,
+}
+
+/// The event that tells that a build has finished.
+const FINISHED: &str = "build.finished";
+
+impl BuildTold {
+    /// Reads what Buildkite's REST API answered at this instant to who asked for a build, over a connection that
+    /// proves the server. The meta-data are told once the build has finished.
+    ///
+    /// # Errors
+    /// Why the body is not a build as the API writes it.
+    pub fn answered(body: &[u8], at: Timestamp) -> Result<Self, Refusal> {
+        let build = parse(body)?;
+        let facts = BuildFacts::of(&build, object(&build, "pipeline", "pipeline")?, FactsOrigin::Rest(at))?;
+        let metadata = facts.finished_at().map(|_| BuildMetadata::of(&build));
+        Ok(Self { facts, metadata })
+    }
 }
 
 impl BuildFacts {
@@ -98,7 +126,9 @@ impl BuildFacts {
         match text(&body, "event", "event")? {
             Some(event) if BUILD_EVENTS.contains(&event) => {
                 let facts = Self::of_body(&body, FactsOrigin::Webhook(webhook.signed()))?;
-                Ok(WebhookTells::Build(Box::new(facts)))
+                let metadata = (event == FINISHED).then(|| object(&body, "build", "build"));
+                let metadata = metadata.transpose()?.map(BuildMetadata::of);
+                Ok(WebhookTells::Build(Box::new(BuildTold { facts, metadata })))
             }
             Some(event) => Ok(WebhookTells::Unused(event.chars().take(64).collect())),
             None => Err(wrong("event", "the name of an event", &body, "event")),
@@ -114,8 +144,14 @@ impl BuildFacts {
     }
 
     fn of_body(body: &Map<String, Value>, origin: FactsOrigin) -> Result<Self, Refusal> {
-        let build = object(body, "build", "build")?;
-        let pipeline = object(body, "pipeline", "pipeline")?;
+        Self::of(object(body, "build", "build")?, object(body, "pipeline", "pipeline")?, origin)
+    }
+
+    fn of(
+        build: &Map<String, Value>,
+        pipeline: &Map<String, Value>,
+        origin: FactsOrigin,
+    ) -> Result<Self, Refusal> {
         let id = needed(build, "id", "build.id")?.to_owned();
         let slug = needed(pipeline, "slug", "pipeline.slug")?;
         let number = build.get("number").and_then(Value::as_u64).filter(|&n| i64::try_from(n).is_ok());
@@ -192,6 +228,19 @@ impl BuildFacts {
         self.finished_at
     }
 
+    /// From its start to its end, where Buildkite says both.
+    pub fn run(&self) -> Option<BuildRun> {
+        Some(BuildRun { started: self.started_at?, finished: self.finished_at? })
+    }
+
+    /// What proves them; for what an operator hands in, what it would be.
+    pub fn voucher(&self) -> Voucher {
+        match self.origin {
+            FactsOrigin::Webhook(_) | FactsOrigin::Operator => Voucher::Webhook,
+            FactsOrigin::Rest(_) => Voucher::Rest,
+        }
+    }
+
     /// How they came to be believed.
     pub fn origin(&self) -> FactsOrigin {
         self.origin
@@ -201,7 +250,7 @@ impl BuildFacts {
     /// later end, then what Buildkite signed later. Webhooks come in any order.
     pub fn is_newer_than(&self, other: &Self) -> bool {
         let signed = |facts: &Self| match facts.origin {
-            FactsOrigin::Webhook(at) => Some(at),
+            FactsOrigin::Webhook(at) | FactsOrigin::Rest(at) => Some(at),
             FactsOrigin::Operator => None,
         };
         (self.finished_at, signed(self)) > (other.finished_at, signed(other))

@@ -4,13 +4,14 @@
 //! build other than its own. Does not: fetch keys; read clocks; say anything about isolation of the job.
 
 use launchgate_outcome::{Reason, Refusal};
-use launchgate_statement::{Build, EventDigest, Statement, Timestamp, is_commit_id};
+use launchgate_statement::{Build, EventDigest, EventId, Statement, Timestamp, is_commit_id};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::Jwk;
 use crate::buildkite_token::BuildkiteToken;
+use crate::carrier::TokenTime;
 use crate::mismatch::{Mismatch, PINNED, bounded};
+use crate::{BuildRun, IdentityClaims, Jwk};
 
 /// Who issues the tokens. Compared as text: a slash, a port or another scheme is another issuer.
 pub(crate) const ISSUER: &str = "https://agent.buildkite.com";
@@ -68,8 +69,14 @@ pub struct TokenProof {
     pub build: Build,
     /// Who it is of, for pins.
     pub identity: TokenIdentity,
+    /// All that it says.
+    #[serde(default, skip_serializing_if = "IdentityClaims::is_empty")]
+    pub claims: IdentityClaims,
     /// The key that signed it, as Buildkite may have rotated it away when somebody asks again.
     pub key: Jwk,
+    /// When its build ran, where it counted by that: it lay in the build's meta-data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<BuildRun>,
 }
 
 /// The claims that pins look at.
@@ -97,15 +104,26 @@ impl BuildkiteOidc {
         format!("{audience}/event/{}", digest.0)
     }
 
+    /// The audience of a token by which a job asks what became of this event. It signs nothing: an event needs
+    /// `event_audience`, and neither is ever taken for the other.
+    pub fn wait_audience(audience: &str, event: &EventId) -> String {
+        format!("{audience}/wait/{event}")
+    }
+
     /// Whether a token that says this is about this event and was published in its time.
     pub(crate) fn accepts(
         &self,
         claims: &Map<String, Value>,
         digest: EventDigest,
         published: Timestamp,
+        counts: TokenTime,
     ) -> Result<(), Refusal> {
         self.check_binding(claims, digest)?;
-        times(claims, published).map(drop)
+        let lifetime = Lifetime::read(claims)?;
+        match counts {
+            TokenTime::Publishing => lifetime.covers(published),
+            TokenTime::Run(run) => lifetime.is_of(run),
+        }
     }
 
     /// Whether a token that says this was minted by Buildkite for exactly this event.
@@ -114,10 +132,7 @@ impl BuildkiteOidc {
         claims: &Map<String, Value>,
         digest: EventDigest,
     ) -> Result<(), Refusal> {
-        if claims.get("iss").and_then(Value::as_str) != Some(ISSUER) {
-            let message = format!("expected `iss` {ISSUER}, found {}", shown(claims, "iss"));
-            return Err(Refusal::new(Reason::BuildkiteTokenIssuer, message));
-        }
+        check_issuer(claims)?;
         // One text, equal: a list, even of one, is not what Buildkite writes, and of two would make the
         // token good elsewhere too.
         let audience = claims.get("aud").and_then(Value::as_str);
@@ -139,22 +154,21 @@ impl BuildkiteOidc {
         token: &BuildkiteToken,
         statement: &Statement,
         published: Timestamp,
+        counts: TokenTime,
     ) -> Result<TokenProof, Mismatch> {
         let claims = Claims(&token.claims);
-        let identity = TokenIdentity {
-            organization_slug: claims.owned("organization_slug")?,
-            organization_id: claims.owned("organization_id")?,
-            pipeline_id: claims.owned("pipeline_id")?,
-            build_id: claims.owned("build_id")?,
-            cluster_id: claims.owned("cluster_id")?,
-            queue_key: claims.owned("queue_key")?,
-        };
+        let identity = identity(&token.claims)?;
         let build = claims.agreeing_with(statement)?;
         claims.ids_agree_with(statement)?;
         self.check_pins(&identity)?;
         let issued = claims.0.get("iat").and_then(Value::as_i64).unwrap_or_default();
         let issued = Timestamp::from_seconds(issued);
-        Ok(TokenProof { issued, published, build, identity, key: token.jwk.clone() })
+        let run = match counts {
+            TokenTime::Publishing => None,
+            TokenTime::Run(run) => run,
+        };
+        let claims = IdentityClaims::of_token(&token.claims);
+        Ok(TokenProof { issued, published, build, identity, claims, key: token.jwk.clone(), run })
     }
 
     /// Whether the token is one of those that this signer lets speak.
@@ -179,51 +193,101 @@ impl BuildkiteOidc {
     }
 }
 
-/// The rules of time: `iat < exp ≤ iat + 7200`, `max(iat, nbf) − 60 ≤ published ≤ exp + 60`,
-/// `published − iat ≤ 900`, all claims whole seconds. `published` is Google's clock, the only one in the
-/// exchange that neither job nor relay can set. Source: DESIGN §3, "Token time".
-fn times(claims: &Map<String, Value>, published: Timestamp) -> Result<i64, Refusal> {
-    let refuse = |reason, message: String| Err(Refusal::new(reason, message));
-    let seconds = |name: &str| {
-        claims.get(name).and_then(Value::as_i64).ok_or_else(|| {
-            let message = format!("expected `{name}` in whole seconds, found {}", shown(claims, name));
-            Refusal::new(Reason::BuildkiteTokenTime, message)
-        })
-    };
-    let (issued, expires) = (seconds("iat")?, seconds("exp")?);
-    let begins = if claims.contains_key("nbf") { issued.max(seconds("nbf")?) } else { issued };
-    if expires <= issued {
-        let message = format!("the token expires ({expires}) no later than it was issued ({issued})");
-        return refuse(Reason::BuildkiteTokenTime, message);
+/// Who a token is of.
+pub(crate) fn identity(claims: &Map<String, Value>) -> Result<TokenIdentity, Mismatch> {
+    let claims = Claims(claims);
+    Ok(TokenIdentity {
+        organization_slug: claims.owned("organization_slug")?,
+        organization_id: claims.owned("organization_id")?,
+        pipeline_id: claims.owned("pipeline_id")?,
+        build_id: claims.owned("build_id")?,
+        cluster_id: claims.owned("cluster_id")?,
+        queue_key: claims.owned("queue_key")?,
+    })
+}
+
+/// Whether Buildkite says that it issued the token.
+pub(crate) fn check_issuer(claims: &Map<String, Value>) -> Result<(), Refusal> {
+    if claims.get("iss").and_then(Value::as_str) == Some(ISSUER) {
+        return Ok(());
     }
-    if i128::from(expires) - i128::from(issued) > i128::from(LONGEST_LIFETIME) {
-        let message = format!("the token lives longer than the {LONGEST_LIFETIME} s that Buildkite grants");
-        return refuse(Reason::BuildkiteTokenTime, message);
+    let message = format!("expected `iss` {ISSUER}, found {}", shown(claims, "iss"));
+    Err(Refusal::new(Reason::BuildkiteTokenIssuer, message))
+}
+
+/// The times of a token, in whole seconds: `iat < exp ≤ iat + 7200`. Source: DESIGN §3, "Token time".
+pub(crate) struct Lifetime {
+    issued: i64,
+    /// `max(iat, nbf)`.
+    begins: i64,
+    expires: i64,
+}
+
+impl Lifetime {
+    pub(crate) fn read(claims: &Map<String, Value>) -> Result<Self, Refusal> {
+        let seconds = |name: &str| {
+            claims.get(name).and_then(Value::as_i64).ok_or_else(|| {
+                let message = format!("expected `{name}` in whole seconds, found {}", shown(claims, name));
+                Refusal::new(Reason::BuildkiteTokenTime, message)
+            })
+        };
+        let (issued, expires) = (seconds("iat")?, seconds("exp")?);
+        let begins = if claims.contains_key("nbf") { issued.max(seconds("nbf")?) } else { issued };
+        if expires <= issued {
+            let message = format!("the token expires ({expires}) no later than it was issued ({issued})");
+            return Err(Refusal::new(Reason::BuildkiteTokenTime, message));
+        }
+        if i128::from(expires) - i128::from(issued) > i128::from(LONGEST_LIFETIME) {
+            let message =
+                format!("the token lives longer than the {LONGEST_LIFETIME} s that Buildkite grants");
+            return Err(Refusal::new(Reason::BuildkiteTokenTime, message));
+        }
+        Ok(Self { issued, begins, expires })
     }
-    let micros = |seconds: i64| i128::from(seconds) * MICROS;
-    let at = i128::from(published.micros());
-    if at < micros(begins) - SKEW * MICROS {
-        let message = format!(
-            "the token counts from {}, but the event was published at {published}",
-            Timestamp::from_seconds(begins)
-        );
-        return refuse(Reason::BuildkiteTokenTime, message);
+
+    /// `max(iat, nbf) − 60 ≤ published ≤ exp + 60`, `published − iat ≤ 900`. `published` is Google's clock, the
+    /// only one in the exchange that neither job nor relay can set.
+    pub(crate) fn covers(&self, published: Timestamp) -> Result<(), Refusal> {
+        let refuse = |reason, message: String| Err(Refusal::new(reason, message));
+        let micros = |seconds: i64| i128::from(seconds) * MICROS;
+        let at = i128::from(published.micros());
+        if at < micros(self.begins) - SKEW * MICROS {
+            let message = format!(
+                "the token counts from {}, but the event was published at {published}",
+                Timestamp::from_seconds(self.begins)
+            );
+            return refuse(Reason::BuildkiteTokenTime, message);
+        }
+        if at > micros(self.expires) + SKEW * MICROS {
+            let message = format!(
+                "the token expired at {}, but the event was published at {published}",
+                Timestamp::from_seconds(self.expires)
+            );
+            return refuse(Reason::BuildkiteTokenTime, message);
+        }
+        if at - micros(self.issued) > OLDEST * MICROS {
+            let message = format!(
+                "the event was published at {published}, more than {OLDEST} s after its token was issued at {}",
+                Timestamp::from_seconds(self.issued)
+            );
+            return refuse(Reason::TokenTooOld, message);
+        }
+        Ok(())
     }
-    if at > micros(expires) + SKEW * MICROS {
-        let message = format!(
-            "the token expired at {}, but the event was published at {published}",
-            Timestamp::from_seconds(expires)
-        );
-        return refuse(Reason::BuildkiteTokenTime, message);
+
+    /// `started_at − 60 ≤ iat ≤ finished_at + 60`: what lay in meta-data arrives after its token expired, and
+    /// Buildkite's own word says when the build ran. Source: DESIGN §3, "Meta-data way for keyless".
+    fn is_of(&self, run: Option<BuildRun>) -> Result<(), Refusal> {
+        let issued = Timestamp::from_seconds(self.issued);
+        let message = match run {
+            Some(run) if run.covers(issued) => return Ok(()),
+            Some(BuildRun { started, finished }) => {
+                format!("the token was issued at {issued}, but its build ran from {started} to {finished}")
+            }
+            None => "the token lay in meta-data, and Buildkite does not say when the build ran".to_owned(),
+        };
+        Err(Refusal::new(Reason::BuildkiteTokenTime, message))
     }
-    if at - micros(issued) > OLDEST * MICROS {
-        let message = format!(
-            "the event was published at {published}, more than {OLDEST} s after its token was issued at {}",
-            Timestamp::from_seconds(issued)
-        );
-        return refuse(Reason::TokenTooOld, message);
-    }
-    Ok(issued)
 }
 
 /// The claims of a token, text by text. `""`, null and absent are none.
@@ -330,6 +394,6 @@ fn is_digest(hex: &str) -> bool {
 }
 
 /// A claim for a message; its text is bounded because a stranger may have written it.
-fn shown(claims: &Map<String, Value>, name: &str) -> String {
+pub(crate) fn shown(claims: &Map<String, Value>, name: &str) -> String {
     claims.get(name).map_or_else(|| "nothing".to_owned(), |value| bounded(&value.to_string()))
 }

@@ -83,7 +83,7 @@ impl Pattern {
         // All places of the pattern at once, instead of going back for each star.
         let mut here = vec![false; self.tokens.len() + 1];
         here[0] = true;
-        self.skip_empty_runs(&mut here);
+        skip_empty_runs(&self.tokens, &mut here);
         let mut next = vec![false; here.len()];
         for c in value.chars() {
             next.fill(false);
@@ -95,7 +95,7 @@ impl Pattern {
                     Token::AnyRun => next[place] = true,
                 }
             }
-            self.skip_empty_runs(&mut next);
+            skip_empty_runs(&self.tokens, &mut next);
             if !next.contains(&true) {
                 return false;
             }
@@ -104,22 +104,57 @@ impl Pattern {
         here[self.tokens.len()]
     }
 
+    /// Whether whatever `other` matches is matched by this one too. Never says so wrongly; may miss that two
+    /// patterns which are written differently match the same (`?*` and `*?`).
+    ///
+    /// The other's wildcards are taken as characters of their own: a run here takes in any run that crosses no
+    /// more than it does itself, `?` takes in `?` and every letter.
+    pub fn covers(&self, other: &Self) -> bool {
+        if self.wildcards != other.wildcards {
+            return false;
+        }
+        let mine = self.all_tokens();
+        let mut here = vec![false; mine.len() + 1];
+        here[0] = true;
+        skip_empty_runs(&mine, &mut here);
+        for theirs in other.all_tokens() {
+            let mut next = vec![false; here.len()];
+            for (place, token) in mine.iter().enumerate().filter(|(place, _)| here[*place]) {
+                match (token, theirs) {
+                    (Token::AnyRun, _) | (Token::Run, Token::Run) => next[place] = true,
+                    (Token::Run, Token::Literal(c)) => next[place] |= !self.wildcards.separates(c),
+                    (Token::One, Token::One | Token::Literal(_)) => next[place + 1] = true,
+                    (Token::Literal(literal), Token::Literal(c)) => next[place + 1] |= *literal == c,
+                    (Token::Run | Token::One | Token::Literal(_), _) => {}
+                }
+            }
+            skip_empty_runs(&mine, &mut next);
+            here = next;
+        }
+        here[mine.len()]
+    }
+
+    fn all_tokens(&self) -> Vec<Token> {
+        self.prefix.chars().map(Token::Literal).chain(self.tokens.iter().copied()).collect()
+    }
+
     /// Whether it holds no wildcard and so names one value.
     pub fn is_literal(&self) -> bool {
         self.tokens.is_empty()
     }
 
-    fn skip_empty_runs(&self, places: &mut [bool]) {
-        for (place, token) in self.tokens.iter().enumerate() {
-            if places[place] && matches!(token, Token::Run | Token::AnyRun) {
-                places[place + 1] = true;
-            }
-        }
-    }
-
     /// The text as written.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+}
+
+/// A run may be empty: whoever stands before it stands behind it too.
+fn skip_empty_runs(tokens: &[Token], places: &mut [bool]) {
+    for (place, token) in tokens.iter().enumerate() {
+        if places[place] && matches!(token, Token::Run | Token::AnyRun) {
+            places[place + 1] = true;
+        }
     }
 }
 
@@ -152,6 +187,36 @@ impl PatternList {
     pub fn matches(&self, value: &str) -> bool {
         (self.positive.is_empty() || self.positive.iter().any(|pattern| pattern.matches(value)))
             && !self.negative.iter().any(|pattern| pattern.matches(value))
+    }
+
+    /// From patterns that are parsed already.
+    pub fn of(positive: Vec<Pattern>, negative: Vec<Pattern>) -> Self {
+        Self { positive, negative }
+    }
+
+    /// Whether whatever `other` matches is matched by this list too. Never says so wrongly, may miss it.
+    /// Patterns of different wildcards are taken to be about different values.
+    pub fn covers(&self, other: &Self) -> bool {
+        let lets_in = |theirs: &Pattern| self.positive.iter().any(|pattern| pattern.covers(theirs));
+        let all_let_in =
+            self.positive.is_empty() || !other.positive.is_empty() && other.positive.iter().all(lets_in);
+        // What this list takes out must not be in the other one either.
+        let harmless = |negated: &Pattern| {
+            let names_others = |theirs: &Pattern| {
+                theirs.is_literal() && theirs.wildcards == negated.wildcards && !negated.matches(&theirs.text)
+            };
+            other.negative.iter().any(|excluded| excluded.covers(negated))
+                || !other.positive.is_empty() && other.positive.iter().all(names_others)
+        };
+        all_let_in && self.negative.iter().all(harmless)
+    }
+
+    /// Whether nothing can match, since a negation takes out whatever a positive pattern lets in. Never says so
+    /// wrongly, may miss it.
+    pub fn is_contradiction(&self) -> bool {
+        let excluded = |pattern: &Pattern| self.negative.iter().any(|negated| negated.covers(pattern));
+        let everything = self.negative.iter().any(|negated| negated.text == "**");
+        everything || !self.positive.is_empty() && self.positive.iter().all(excluded)
     }
 
     /// The positive patterns.
@@ -262,5 +327,44 @@ mod tests {
                 oracle(&chars(&pattern), wildcards, &chars(&value))
             );
         }
+
+        #[test]
+        fn a_list_that_covers_another_matches_all_that_the_other_does(
+            wide in proptest::collection::vec("!?[ab*?/]{1,3}", 1..4),
+            narrow in proptest::collection::vec("!?[ab*?/]{1,3}", 1..4),
+            values in proptest::collection::vec("[ab/:]{0,4}", 20),
+        ) {
+            let list = |texts: &[String]| PatternList::parse(texts.iter().map(String::as_str), Wildcards::Name);
+            let (Ok(wide), Ok(narrow)) = (list(&wide), list(&narrow)) else { return Ok(()) };
+            for value in values {
+                if wide.covers(&narrow) && narrow.matches(&value) {
+                    prop_assert!(wide.matches(&value), "{wide} covers {narrow}, and not {value:?}");
+                }
+                prop_assert!(!(narrow.is_contradiction() && narrow.matches(&value)), "{narrow} {value:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_written_differently_and_holds_more_is_seen_to() {
+        let covers = |wide: &[&str], narrow: &[&str]| {
+            let list = |texts: &[&str]| PatternList::parse(texts.iter().copied(), Wildcards::Name).unwrap();
+            list(wide).covers(&list(narrow))
+        };
+        assert!(covers(&["main"], &["main"]) && covers(&["ma*"], &["main"]) && covers(&["**"], &["a*b/c?"]));
+        assert!(covers(&["release/*"], &["release/v*", "release/1"]) && covers(&["a?*"], &["ab", "a1*"]));
+        assert!(covers(&["!dev-*"], &["main"]) && covers(&["*", "!x"], &["a*", "!x*"]));
+        assert!(!covers(&["main"], &["ma*"]) && !covers(&["*"], &["a/b"]) && !covers(&["*"], &["a**"]));
+        assert!(!covers(&["a*"], &["!x"]) && !covers(&["*", "!x"], &["*"]) && !covers(&["*"], &["?"]));
+    }
+
+    #[test]
+    fn a_list_that_takes_out_all_it_lets_in_is_a_contradiction() {
+        let contradicts = |texts: &[&str]| {
+            PatternList::parse(texts.iter().copied(), Wildcards::Name).unwrap().is_contradiction()
+        };
+        assert!(contradicts(&["main", "!main"]) && contradicts(&["release/1", "!release/*"]));
+        assert!(contradicts(&["!**"]) && contradicts(&["a*", "b", "!a*", "!?"]));
+        assert!(!contradicts(&["main"]) && !contradicts(&["ma*", "!main"]) && !contradicts(&["!*"]));
     }
 }

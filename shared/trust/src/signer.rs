@@ -4,7 +4,9 @@ use launchgate_outcome::Voucher;
 use launchgate_statement::{Statement, Timestamp};
 
 use crate::plugin_mistakes::is_demo_key;
-use crate::{BuildkiteOidc, ForkBuilds, PatternList, PublicKey, Root, Sigstore, TrustError};
+use crate::{
+    BuildkiteOidc, BuildkiteWebhook, ForkBuilds, PatternList, PublicKey, Root, Sigstore, TrustError,
+};
 
 /// The name a triggers file gives a signer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -58,6 +60,9 @@ pub enum SignerKind {
     BuildkiteOidc(BuildkiteOidc),
     /// A Sigstore bundle whose certificate Fulcio issued to a Buildkite job.
     Sigstore(Sigstore),
+    /// Buildkite's webhook of the build that the event was made of. The weakest: it proves the build, and the
+    /// artifact is the word of whoever could write the build's meta-data.
+    BuildkiteWebhook(BuildkiteWebhook),
 }
 
 /// Why a signer's genuine signature does not count.
@@ -107,7 +112,7 @@ impl SignerKind {
     pub fn root(&self) -> Root {
         match self {
             Self::PublicKey(key) => Root::PublicKey(key.fingerprint()),
-            Self::BuildkiteOidc(_) | Self::Sigstore(_) => Root::Buildkite,
+            Self::BuildkiteOidc(_) | Self::Sigstore(_) | Self::BuildkiteWebhook(_) => Root::Buildkite,
         }
     }
 
@@ -115,6 +120,8 @@ impl SignerKind {
     pub fn builds_forks(&self) -> bool {
         let forks = match self {
             Self::PublicKey(_) => return false,
+            // Nobody states it for this kind, so it is never believed.
+            Self::BuildkiteWebhook(_) => return true,
             Self::BuildkiteOidc(oidc) => oidc.fork_builds,
             Self::Sigstore(sigstore) => sigstore.fork_builds,
         };
@@ -127,6 +134,7 @@ impl SignerKind {
             Self::PublicKey(_) => Voucher::Key,
             Self::BuildkiteOidc(_) => Voucher::Token,
             Self::Sigstore(_) => Voucher::Certificate,
+            Self::BuildkiteWebhook(_) => Voucher::Webhook,
         }
     }
 }
@@ -165,6 +173,11 @@ impl Signers {
     /// Whether any of them speaks by a Buildkite token, so that Buildkite's keys are needed.
     pub fn need_buildkite_keys(&self) -> bool {
         self.0.iter().any(|signer| matches!(signer.kind, SignerKind::BuildkiteOidc(_)))
+    }
+
+    /// Whether any of them speaks by Buildkite's webhooks, so that events are made of these.
+    pub fn have_webhook(&self) -> bool {
+        self.0.iter().any(|signer| matches!(signer.kind, SignerKind::BuildkiteWebhook(_)))
     }
 
     /// The signer of a name.

@@ -10,9 +10,9 @@ use launchgate_statement::{Build, Envelope, Invocation, PipelineUrl, Statement, 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::ForkBuilds;
 use crate::buildkite_oidc::ISSUER;
 use crate::mismatch::{Mismatch, PINNED, bounded};
+use crate::{ForkBuilds, IdentityClaims};
 
 /// Seconds by which the root's clocks and Pub/Sub's may differ.
 const SKEW: i64 = 60;
@@ -41,6 +41,9 @@ pub struct CertificateProof {
     pub published: Timestamp,
     /// The facts it vouches for.
     pub build: Build,
+    /// All that it says.
+    #[serde(default, skip_serializing_if = "IdentityClaims::is_empty")]
+    pub claims: IdentityClaims,
     /// The signature in the bundle's envelope, base64.
     pub signature: String,
     /// The bundle's verification material. Public: it stands in the log.
@@ -108,24 +111,27 @@ impl Sigstore {
             signed: Timestamp::from_seconds(certificate.signed()),
             published,
             build,
+            claims: IdentityClaims::of_certificate(certificate.claims()),
             signature: envelope.signatures.first().map(|one| base64(&one.sig)).unwrap_or_default(),
             material: envelope.verification_material.clone().unwrap_or_default(),
         })
     }
 
-    /// Whether a bundle that an earlier copy of this event came in still proves the same under today's root.
-    pub(crate) fn still_holds(
+    /// The proof of a bundle that an earlier copy of this event came in, if that still proves the same under
+    /// today's root. What it says is read anew: a proof may be older than the keeping of its claims.
+    pub(crate) fn held_again(
         &self,
         proof: &CertificateProof,
         envelope: &Envelope,
         statement: &Statement,
-    ) -> bool {
-        let Some(signature) = from_base64(&proof.signature) else { return false };
-        verified(envelope, &signature, &proof.material, &self.trusted_root).is_ok_and(|certificate| {
-            accepts(&certificate, proof.published).is_ok()
-                && agreeing(certificate.claims(), &statement.build).is_ok_and(|build| build == proof.build)
-                && self.check_pin(&proof.build).is_ok()
-        })
+    ) -> Option<CertificateProof> {
+        let signature = from_base64(&proof.signature)?;
+        let certificate = verified(envelope, &signature, &proof.material, &self.trusted_root).ok()?;
+        let holds = accepts(&certificate, proof.published).is_ok()
+            && agreeing(certificate.claims(), &statement.build).is_ok_and(|build| build == proof.build)
+            && self.check_pin(&proof.build).is_ok();
+        let claims = IdentityClaims::of_certificate(certificate.claims());
+        holds.then(|| CertificateProof { claims, ..proof.clone() })
     }
 
     fn check_pin(&self, build: &Build) -> Result<(), Mismatch> {

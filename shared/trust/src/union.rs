@@ -3,7 +3,7 @@
 
 use launchgate_outcome::Check;
 
-use crate::{SignerKind, Signers, VerifiedEvent, VerifiedSignature};
+use crate::{Signer, SignerKind, Signers, VerifiedEvent, VerifiedSignature};
 
 impl VerifiedEvent {
     /// This event together with the signatures that earlier copies of the same statement were verified by.
@@ -17,36 +17,44 @@ impl VerifiedEvent {
             if self.signatures.iter().any(|own| own.signer == earlier.signer) {
                 continue;
             }
-            let holds = signers.get(&earlier.signer).is_some_and(|signer| {
+            let may_speak = |signer: &&Signer| {
                 !signer.revoked
                     && signer.kind.root() == earlier.root
-                    && proof_holds(&signer.kind, earlier, &self)
                     && signer.speaks_for_pipeline(&self.statement)
                     && signer.speaks_for_builder(&self.statement)
-            });
-            if holds {
+            };
+            let signer = signers.get(&earlier.signer).filter(may_speak);
+            if let Some(held) = signer.and_then(|signer| held_again(&signer.kind, earlier, &self)) {
                 let check = Check::passed("signature").actual(earlier.signer.as_str());
                 self.checks.push(
                     check.voucher(earlier.voucher).detail("verified with an earlier copy of this event"),
                 );
-                self.signatures.push(earlier.clone());
+                self.signatures.push(held);
             }
         }
         self
     }
 }
 
-/// Whether an earlier proof is one that today's pins would let through. A bundle is verified again: the root
+/// An earlier proof, if it is one that today's pins would let through. A bundle is verified again: the root
 /// of the day may have lost what it rested on.
-fn proof_holds(kind: &SignerKind, earlier: &VerifiedSignature, event: &VerifiedEvent) -> bool {
+fn held_again(
+    kind: &SignerKind,
+    earlier: &VerifiedSignature,
+    event: &VerifiedEvent,
+) -> Option<VerifiedSignature> {
     match kind {
-        SignerKind::PublicKey(_) => true,
+        SignerKind::PublicKey(_) => Some(earlier.clone()),
         SignerKind::BuildkiteOidc(oidc) => {
-            earlier.token.as_ref().is_some_and(|token| oidc.check_pins(&token.identity).is_ok())
+            oidc.check_pins(&earlier.token.as_ref()?.identity).ok().map(|()| earlier.clone())
         }
-        SignerKind::Sigstore(sigstore) => earlier
-            .certificate
-            .as_ref()
-            .is_some_and(|proof| sigstore.still_holds(proof, &event.envelope, &event.statement)),
+        SignerKind::Sigstore(sigstore) => {
+            let proof = earlier.certificate.as_ref()?;
+            let proof = sigstore.held_again(proof, &event.envelope, &event.statement)?;
+            Some(VerifiedSignature { certificate: Some(Box::new(proof)), ..earlier.clone() })
+        }
+        SignerKind::BuildkiteWebhook(webhook) => {
+            webhook.accepts(earlier.webhook.as_ref()?).then(|| earlier.clone())
+        }
     }
 }

@@ -4,7 +4,7 @@ use launchgate_outcome::{Check, Voucher};
 use launchgate_statement::{Envelope, EventDigest, EventId, Sha256, Statement};
 use serde::{Deserialize, Serialize};
 
-use crate::{CertificateProof, SignerId, TokenProof, VouchedFacts};
+use crate::{CertificateProof, IdentityClaims, SignerId, TokenProof, VouchedFacts, WebhookProof};
 
 /// One statement, whoever delivered it and however often, with the signers that vouch for it.
 /// Made only by `verify`.
@@ -32,6 +32,9 @@ pub struct VerifiedSignature {
     /// What the certificate of its Sigstore bundle said, when it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<Box<CertificateProof>>,
+    /// What Buildkite's webhook proved, when the event was made of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<Box<WebhookProof>>,
 }
 
 /// What a threshold counts: one for each public key, one in all for everything Buildkite itself
@@ -71,9 +74,24 @@ impl VerifiedEvent {
         &self.signatures
     }
 
+    /// What Buildkite's webhook proved of it, when the event was made of one.
+    pub fn webhook(&self) -> Option<&WebhookProof> {
+        self.signatures.iter().find_map(|signature| signature.webhook.as_deref())
+    }
+
     /// The ladder so far: envelope, signature of each signer, statement, scope.
     pub fn checks(&self) -> &[Check] {
         &self.checks
+    }
+
+    /// Who vouched, in the words of the proof: of the permitted signers a token before a certificate, and among
+    /// several the first in the file's order. `None` where only keys signed.
+    pub fn identity(&self, any_of: &[SignerId]) -> Option<&IdentityClaims> {
+        let permitted = || self.signatures.iter().filter(|signature| any_of.contains(&signature.signer));
+        let token = permitted().find_map(|signature| signature.token.as_ref().map(|token| &token.claims));
+        let certificate =
+            || permitted().find_map(|signature| signature.certificate.as_ref().map(|it| &it.claims));
+        token.or_else(certificate)
     }
 
     /// What the signers in `any_of` prove together; facts from any other signature do not exist for a

@@ -10,7 +10,8 @@ use self::{
     evidence::{Presented, Proof, signed_by_key},
     ladder::Ladder,
 };
-use crate::{Jwks, Signers, VerifiedEvent, VerifiedSignature};
+use crate::carrier::{of_the_build, tokens_of_the_build};
+use crate::{Carrier, Jwks, Signers, VerifiedEvent, VerifiedSignature};
 
 /// Why no event came of an envelope, with the ladder up to there.
 #[derive(Clone, Debug)]
@@ -85,6 +86,20 @@ pub fn verify(
     signers: &Signers,
     inputs: TrustInputs<'_>,
 ) -> Result<VerifiedEvent, Unverified> {
+    verify_carried(envelope, signers, inputs, Carrier::Message)
+}
+
+/// As `verify`, for an envelope that came by this carrier. One out of a build's meta-data must be of that build:
+/// asked first, and whoever signed, so that what another build left there is named for what it is.
+///
+/// # Errors
+/// As `verify`; `rejected_signature / foreign_metadata` for an envelope of another build.
+pub fn verify_carried(
+    envelope: Envelope,
+    signers: &Signers,
+    inputs: TrustInputs<'_>,
+    carrier: Carrier<'_>,
+) -> Result<VerifiedEvent, Unverified> {
     let TrustInputs { published, buildkite_keys } = inputs;
     let pae = pae(&envelope.payload_type, &envelope.payload);
     let digest = EventDigest(Sha256::of(&pae));
@@ -97,10 +112,21 @@ pub fn verify(
         return Err(ladder.refuse(check, refusal, &["signature", "statement", "scope"]).into());
     }
     ladder.passed(Check::passed("payloadType"));
+    if let Some(build) = carrier.build()
+        && let Ok(statement) = Statement::parse(&envelope.payload)
+    {
+        match of_the_build(&statement, build) {
+            Ok(rung) => ladder.passed(rung),
+            Err((rung, refusal)) => {
+                return Err(ladder.refuse(rung, refusal, &["signature", "statement", "scope"]).into());
+            }
+        }
+    }
 
+    let counts = carrier.token_time();
     let presented =
         Presented::read(&envelope, signers, digest, buildkite_keys).map_err(Unverified::KeyWanted)?;
-    let (made, refused) = presented.made_by(signers, &envelope, &pae, digest, published);
+    let (made, refused) = presented.made_by(signers, &envelope, &pae, digest, published, &carrier);
     let in_force = ladder.check_signatures(&envelope, &pae, signers, made, refused, published)?;
 
     let statement = match Statement::parse(&envelope.payload) {
@@ -112,8 +138,12 @@ pub fn verify(
     };
     ladder.passed(Check::passed("statement"));
 
-    let identified = ladder.check_identity(&envelope, &statement, in_force, published)?;
+    let identified = ladder.check_identity(&envelope, &statement, in_force, published, counts)?;
     let signatures = ladder.check_scope(&statement, identified)?;
+    if let Some(build) = carrier.build() {
+        tokens_of_the_build(&signatures, build)
+            .map_err(|(rung, refusal)| ladder.refuse(rung, refusal, &[]))?;
+    }
     Ok(VerifiedEvent { envelope, digest, statement, signatures, checks: ladder.into_checks() })
 }
 

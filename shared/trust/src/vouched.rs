@@ -16,6 +16,7 @@ pub struct VouchedFacts {
     time: Option<VouchedTime>,
     build_id: Option<String>,
     has_token: bool,
+    has_webhook: bool,
 }
 
 /// A vouched instant that says when the event came to be, for `maxAge`.
@@ -45,7 +46,7 @@ impl VouchedFacts {
     /// Adds what this signature proves of `statement` and nobody before it did. A token or certificate proves
     /// what it says itself, which `verify` has compared with the statement.
     fn add(&mut self, statement: &Statement, signature: &VerifiedSignature) {
-        let VerifiedSignature { voucher, token, certificate, .. } = signature;
+        let VerifiedSignature { voucher, token, certificate, webhook, .. } = signature;
         let said = match (token, certificate) {
             (Some(token), _) => &token.build,
             (None, Some(certificate)) => &certificate.build,
@@ -58,9 +59,11 @@ impl VouchedFacts {
             }
         }
         self.has_token |= token.is_some();
+        self.has_webhook |= webhook.is_some();
         // Buildkite's own word on the id goes before a key's.
         let said = token.as_ref().and_then(|token| token.identity.build_id.clone());
-        let claimed = || build_id_in(statement).filter(|_| *voucher == Voucher::Key);
+        let claimed =
+            || build_id_in(statement).filter(|_| matches!(voucher, Voucher::Key | Voucher::Webhook));
         self.build_id = said.or_else(|| self.build_id.take()).or_else(claimed);
         let (at, source) = match (token, certificate) {
             (Some(token), _) => (Some(token.issued), "token iat"),
@@ -76,12 +79,24 @@ impl VouchedFacts {
     /// Adds what Buildkite itself says of the build, where no permitted signer has spoken. The caller has
     /// made sure that they are of this build and agree with what the signers say.
     pub fn add_build_facts(&mut self, facts: &BuildFacts) {
+        let voucher = facts.voucher();
         for &name in BUILD_FACTS {
             let place = &mut self.vouchers[name as usize];
             if place.is_none() && self.build.take_from(facts.build(), name) {
-                *place = Some(Voucher::Webhook);
+                *place = Some(voucher);
             }
         }
+        let finished = facts.finished_at().filter(|_| self.has_webhook);
+        if let Some(at) = finished
+            && self.time.is_none_or(|known| rank(voucher) < rank(known.voucher))
+        {
+            self.time = Some(VouchedTime { at, source: "build finished_at", voucher });
+        }
+    }
+
+    /// Whether one of the permitted signers spoke by Buildkite's webhook, whose event is as old as the build's end.
+    pub fn has_webhook(&self) -> bool {
+        self.has_webhook
     }
 
     /// Whether one of the permitted signers spoke by a Buildkite token, which names branch and tag if the
@@ -122,19 +137,20 @@ impl VouchedFacts {
 }
 
 /// The build's id as a statement gives it, where Buildkite's build type has a place for it.
-fn build_id_in(statement: &Statement) -> Option<String> {
+pub(crate) fn build_id_in(statement: &Statement) -> Option<String> {
     let definition = statement.predicate.get("buildDefinition")?;
     let id = definition.get("internalParameters")?.get("buildkite")?.get("build_id")?.as_str()?;
     Some(id.to_owned()).filter(|id| !id.is_empty())
 }
 
-/// Whose time goes before whose: Buildkite's issuer, then Sigstore's clocks, then a key's word.
+/// Whose time goes before whose: Buildkite's issuer, then Sigstore's clocks, then the build's end, then a key's word.
 /// Source: DESIGN §4, maxAge.
 fn rank(voucher: Voucher) -> u8 {
     match voucher {
         Voucher::Token => 0,
         Voucher::Certificate => 1,
-        _ => 2,
+        Voucher::Webhook | Voucher::Rest => 2,
+        _ => 3,
     }
 }
 
@@ -157,7 +173,10 @@ pub fn facts_vouched_by(voucher: Voucher) -> &'static [FactName] {
             F::Runner,
         ],
         Voucher::Certificate => &[F::Organization, F::Pipeline, F::Number, F::Commit, F::Source, F::Runner],
+        // What the event is of; branch, commit and the rest come with the build facts that it was made of, the
+        // newest of them.
+        Voucher::Webhook => &[F::Organization, F::Pipeline, F::Number],
         // These bring facts of their own beside the statement; the job's word proves none.
-        Voucher::Webhook | Voucher::Rest | Voucher::Statement | Voucher::SignersWord => &[],
+        Voucher::Rest | Voucher::Statement | Voucher::SignersWord => &[],
     }
 }

@@ -99,11 +99,15 @@ pub(crate) fn triggers_file(
         }],
     });
     std::fs::write(&file, serde_json::to_string_pretty(&config)?)?;
-    let pipeline = serde_json::json!({
+    std::fs::write(folder.join("pipeline.json"), template().to_string()).context("writing the template")?;
+    Ok(file)
+}
+
+/// The compiled pipeline that is launched.
+pub(crate) fn template() -> serde_json::Value {
+    serde_json::json!({
         "pipelineInfo": {"name": "bench"}, "schemaVersion": "2.1.0", "sdkVersion": "kfp-2.17.3", "deploymentSpec": {"executors": {}}, "components": {},
         "root": {"dag": {"tasks": {}}, "inputDefinitions": {"parameters": {
             "image": {"parameterType": "STRING"}, "epochs": {"parameterType": "NUMBER_INTEGER"}}}},
-    });
-    std::fs::write(folder.join("pipeline.json"), pipeline.to_string()).context("writing the template")?;
-    Ok(file)
+    })
 }

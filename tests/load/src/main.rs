@@ -8,6 +8,7 @@ mod bare_ledger;
 mod decide;
 mod drive;
 mod events;
+mod file_size;
 mod measure;
 mod processes;
 mod report;
@@ -23,6 +24,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const USAGE: &str = "usage: launchgate-load bench --bin-dir DIR [--events N]
        launchgate-load signers                                                (that part of the bench alone)
+       launchgate-load files                                                  (likewise)
        launchgate-load bare a|b|c --key PEM_FILE [--db FILE] [--vertex URL]   (a bare loop as a server)";
 
 fn main() -> anyhow::Result<()> {
@@ -38,6 +40,7 @@ fn main() -> anyhow::Result<()> {
             report::bench(&binaries, events)
         }
         Some("signers") => signers::print(),
+        Some("files") => file_size::print(),
         Some("bare") => {
             let kind = arguments.get(1).and_then(|text| bare::Kind::parse(text)).context(USAGE)?;
             bare::run(kind, &option("--key").context(USAGE)?, option("--db"), option("--vertex"))

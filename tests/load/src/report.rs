@@ -18,6 +18,7 @@ use rusqlite::Connection;
 use crate::{
     decide, drive,
     events::{Events, PUBLISHED, triggers_file},
+    file_size,
     measure::{cpu_seconds, resident_mb},
     processes::Server,
     signers,
@@ -42,6 +43,7 @@ pub(crate) fn bench(binaries: &Path, count: usize) -> anyhow::Result<()> {
     std::fs::write(&key, &events.public_pem)?;
     decide_loop(&events, folder.path())?;
     signers::print()?;
+    file_size::print()?;
     let requests: Arc<Vec<Vec<u8>>> =
         Arc::new(events.bodies.iter().map(|body| drive::request(body)).collect());
 

@@ -1,5 +1,5 @@
-//! Buildkite as issuer of job tokens: its key set, the agent API's `oidc/tokens`, and a `buildkite-agent`
-//! that asks it.
+//! Buildkite as jobs see it: its key set, the agent API with `oidc/tokens`, `data/…` (meta-data) and `annotations`,
+//! and a `buildkite-agent` that asks it.
 //!
 //! Promises: a token has the documented claims and lifetimes; what Buildkite refuses is refused here. Does
 //! not: run jobs, or know anything of pipelines. Source: buildkite.com/docs/pipelines/security/oidc and
@@ -20,6 +20,9 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 
+mod build_data;
+
+use self::build_data::{BuildData, build_of};
 use crate::{
     google_certs::SigningKey,
     loopback::{Answers, Asked, LoopbackServer, Reply},
@@ -43,9 +46,10 @@ struct State {
     /// The claims of each running job, by its access token.
     jobs: BTreeMap<String, Map<String, Value>>,
     faults: VecDeque<AgentFault>,
+    builds: BuildData,
 }
 
-/// What happens to a request for a token.
+/// What happens to a request of an agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AgentFault {
     /// This HTTP status, with a message.
@@ -79,6 +83,7 @@ impl BuildkiteStandin {
             failing: false,
             jobs: BTreeMap::new(),
             faults: VecDeque::new(),
+            builds: BuildData::default(),
         };
         let issuer = Arc::new(Issuer {
             state: Mutex::new(state),
@@ -175,12 +180,31 @@ impl BuildkiteStandin {
         self.issuer.minted.load(Ordering::SeqCst)
     }
 
-    /// How often agents asked for a token, refusals and faults included.
+    /// The meta-data of the build that `job` is of.
+    pub fn meta_data(&self, job: &Value) -> BTreeMap<String, String> {
+        let build = build_of(job.as_object().unwrap_or(&Map::new()));
+        self.issuer.state().builds.meta_data.get(&build).cloned().unwrap_or_default()
+    }
+
+    /// Puts meta-data into the build that `job` is of, as any job of its cluster can.
+    pub fn set_meta_data(&self, job: &Value, key: &str, value: &str) {
+        let build = build_of(job.as_object().unwrap_or(&Map::new()));
+        let mut state = self.issuer.state();
+        state.builds.meta_data.entry(build).or_default().insert(key.to_owned(), value.to_owned());
+    }
+
+    /// Style and body of the annotations on the build that `job` is of, by context, as its jobs put them there.
+    pub fn job_annotations(&self, job: &Value) -> BTreeMap<String, (String, String)> {
+        let build = build_of(job.as_object().unwrap_or(&Map::new()));
+        self.issuer.state().builds.annotations.get(&build).cloned().unwrap_or_default()
+    }
+
+    /// How often agents asked for something, refusals and faults included.
     pub fn agent_requests(&self) -> usize {
         self.issuer.asked.load(Ordering::SeqCst)
     }
 
-    /// Does this to the requests for tokens that follow, one each.
+    /// Does this to the agents' requests that follow, one each.
     pub fn agent_faults(&self, faults: impl IntoIterator<Item = AgentFault>) {
         self.issuer.state().faults.extend(faults);
     }
@@ -203,39 +227,16 @@ impl BuildkiteStandin {
         serde_json::from_slice(&claims).expect("claims are JSON")
     }
 
-    /// Writes a `buildkite-agent` into `folder`, to be put on PATH, that asks this stand-in for tokens of the
-    /// job of `access`. It needs `sh`, `sed` and `curl`, and knows `oidc request-token` alone.
+    /// Writes a `buildkite-agent` into `folder`, to be put on PATH, that speaks to this stand-in as the job of
+    /// `access`. It needs `sh`, `sed`, `awk` and `curl`, and knows `oidc request-token`, `meta-data` and `annotate`.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn agent_shim(&self, folder: &Path, access: &str) -> io::Result<PathBuf> {
         let job = access.trim_start_matches("bkaj_");
-        let url = format!("{}/v3/jobs/{job}/oidc/tokens", self.endpoint());
-        let script = format!(
-            r#"#!/bin/sh
-# A stand-in for buildkite-agent: `oidc request-token` and nothing else.
-set -eu
-[ "${{1-}} ${{2-}}" = "oidc request-token" ] || {{ echo "unknown command: $*" >&2; exit 1; }}
-shift 2
-audience= lifetime=0 claims=
-while [ $# -gt 0 ]; do
-  case "$1" in
-    --audience) audience=$2 ;;
-    --lifetime) lifetime=$2 ;;
-    --claim) claims=$2 ;;
-    *) echo "flag provided but not defined: $1" >&2; exit 1 ;;
-  esac
-  shift 2
-done
-list=$(printf %s "$claims" | sed 's/[^,][^,]*/"&"/g')
-answer=$(curl -sS -X POST -H 'Authorization: Token {access}' -H 'Content-Type: application/json' \
-  -d "{{\"audience\":\"$audience\",\"lifetime\":$lifetime,\"claims\":[$list]}}" '{url}')
-case "$answer" in
-  *'"token"'*) printf '%s\n' "$answer" | sed 's/.*"token":"\([^"]*\)".*/\1/' ;;
-  *) echo "fatal: $answer" >&2; exit 1 ;;
-esac
-"#
-        );
+        let api = format!("{}/v3/jobs/{job}", self.endpoint());
+        let script =
+            include_str!("buildkite/agent_shim.sh").replace("@API@", &api).replace("@ACCESS@", access);
         let path = folder.join("buildkite-agent");
         fs::write(&path, script)?;
         #[cfg(unix)]
@@ -288,14 +289,8 @@ impl Issuer {
 
     fn token(&self, job: &str, asked: &Asked) -> Result<Value, (u16, String)> {
         let bad = |message: String| (400, message);
-        let content_type = asked.header("content-type").unwrap_or_default();
-        if content_type.split(';').next() != Some("application/json") {
-            return Err((415, "expected application/json".to_owned()));
-        }
-        let access = asked.header("authorization").and_then(|text| text.strip_prefix("Token "));
         let state = self.state();
-        let claims_of_job = access.and_then(|access| state.jobs.get(access));
-        let claims_of_job = claims_of_job.ok_or((401, "Invalid access token".to_owned()))?;
+        let claims_of_job = state.asking(asked)?;
         if claims_of_job.get("job_id").and_then(Value::as_str) != Some(job) {
             return Err((403, "Cannot request an OIDC token for another job".to_owned()));
         }
@@ -343,13 +338,47 @@ impl Issuer {
     }
 }
 
+impl State {
+    /// The job whose agent asks.
+    fn asking(&self, asked: &Asked) -> Result<&Map<String, Value>, (u16, String)> {
+        let content_type = asked.header("content-type").unwrap_or_default();
+        if content_type.split(';').next() != Some("application/json") {
+            return Err((415, "expected application/json".to_owned()));
+        }
+        let access = asked.header("authorization").and_then(|text| text.strip_prefix("Token "));
+        let job = access.and_then(|access| self.jobs.get(access));
+        job.ok_or((401, "Invalid access token".to_owned()))
+    }
+
+    /// What a request about the build of `job` comes to.
+    fn build_data(&mut self, job: &str, action: &str, asked: &Asked) -> Result<Reply, (u16, String)> {
+        let asking = self.asking(asked)?;
+        let id = |job: &Map<String, Value>| job.get("job_id").and_then(Value::as_str).map(str::to_owned);
+        let own = id(asking).as_deref() == Some(job);
+        let target = self.jobs.values().find(|one| id(one).as_deref() == Some(job));
+        let target = target.ok_or((404, "No job found".to_owned()))?;
+        if !own && (action == "annotations" || asking.get("cluster_id") != target.get("cluster_id")) {
+            return Err((403, "Not a job of this cluster".to_owned()));
+        }
+        let build = build_of(target);
+        Ok(match action.strip_prefix("data/") {
+            Some(action) => self.builds.meta_data(&build, action, asked),
+            None => self.builds.annotate(&build, asked),
+        })
+    }
+}
+
 impl Answers for Issuer {
     async fn answer(self: Arc<Self>, asked: Asked) -> Reply {
         if asked.method == "GET" && asked.path == JWKS {
             return self.keys();
         }
-        let job = asked.path.strip_prefix("/v3/jobs/").and_then(|rest| rest.strip_suffix("/oidc/tokens"));
-        let Some(job) = job.filter(|_| asked.method == "POST") else {
+        let below = asked.path.strip_prefix("/v3/jobs/").and_then(|rest| rest.split_once('/'));
+        let known = |action: &str| {
+            let actions = ["oidc/tokens", "data/set", "data/get", "data/exists", "annotations"];
+            asked.method == "POST" && actions.contains(&action)
+        };
+        let Some((job, action)) = below.filter(|(_, action)| known(action)) else {
             return Reply::json(404, &json!({"message": "Not Found"}));
         };
         self.asked.fetch_add(1, Ordering::SeqCst);
@@ -360,10 +389,14 @@ impl Answers for Issuer {
             }
             Some(AgentFault::HangUp) => Reply::HangUp,
             Some(AgentFault::Page) => Reply::new(200, "text/html", "<html>Back soon</html>"),
-            None => match self.token(job, &asked) {
-                Ok(answer) => Reply::json(200, &answer),
-                Err((status, message)) => Reply::json(status, &json!({ "message": message })),
-            },
+            None => {
+                let answered = match action {
+                    "oidc/tokens" => self.token(job, &asked).map(|answer| Reply::json(200, &answer)),
+                    _ => self.state().build_data(job, action, &asked),
+                };
+                answered
+                    .unwrap_or_else(|(status, message)| Reply::json(status, &json!({ "message": message })))
+            }
         }
     }
 }

@@ -4,9 +4,10 @@
 //! demanded; subject tokens are compared with a set, not verified, as their issuer is another stand-in's matter.
 
 use std::{
+    collections::HashMap,
     io,
     path::Path,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
@@ -48,6 +49,8 @@ pub struct FederationOptions {
     pub subject_tokens: Option<TokenSet>,
     /// Service accounts that may be impersonated.
     pub service_accounts: Vec<String>,
+    /// Access tokens that may impersonate too, beside those of the exchange: the metadata server's, say.
+    pub callers: TokenSet,
     /// Where impersonated tokens go; give the same set to [`Access::Tokens`](crate::Access::Tokens).
     pub tokens: TokenSet,
 }
@@ -58,6 +61,7 @@ impl Default for FederationOptions {
             audience: "//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/buildkite/providers/buildkite".into(),
             subject_tokens: None,
             service_accounts: vec!["launchgate@acme-ml.iam.gserviceaccount.com".into()],
+            callers: TokenSet::new(),
             tokens: TokenSet::new(),
         }
     }
@@ -68,6 +72,8 @@ struct FederationService {
     options: FederationOptions,
     /// What the exchange hands out: good for impersonation, and for nothing else unless a test says so.
     federated: TokenSet,
+    /// How often each account was impersonated.
+    issued: Mutex<HashMap<String, usize>>,
 }
 
 impl Answers for FederationService {
@@ -151,7 +157,8 @@ impl FederationService {
             lifetime: Option<String>,
             delegates: Option<Vec<String>>,
         }
-        if !asked.bearer().is_some_and(|token| self.federated.knows(token)) {
+        let may_ask = |token: &str| self.federated.knows(token) || self.options.callers.knows(token);
+        if !asked.bearer().is_some_and(may_ask) {
             return Err(GoogleError::new(
                 "UNAUTHENTICATED",
                 "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid authentication credential. See https://developers.google.com/identity/sign-in/web/devconsole-project.",
@@ -180,7 +187,9 @@ impl FederationService {
                 "Permission 'iam.serviceAccounts.getAccessToken' denied on resource (or it may not exist).";
             return Err(GoogleError::with_details("PERMISSION_DENIED", text, &[detail]));
         }
-        let token = self.options.tokens.issue("impersonated");
+        let token = self.options.tokens.issue_to(account, "impersonated");
+        *self.issued.lock().unwrap_or_else(PoisonError::into_inner).entry(account.to_owned()).or_default() +=
+            1;
         let expires = SystemTime::now() + Duration::from_secs_f64(seconds);
         Ok(json!({"accessToken": token, "expireTime": rfc3339(expires)}))
     }
@@ -196,7 +205,8 @@ pub struct FederationStandin {
 impl FederationStandin {
     /// Starts serving on a free port.
     pub async fn start(options: FederationOptions) -> io::Result<Self> {
-        let service = Arc::new(FederationService { options, federated: TokenSet::new() });
+        let service =
+            Arc::new(FederationService { options, federated: TokenSet::new(), issued: Mutex::default() });
         let server = LoopbackServer::start(0, Arc::clone(&service)).await?;
         Ok(Self { service, server })
     }
@@ -204,6 +214,12 @@ impl FederationStandin {
     /// `http://127.0.0.1:PORT`
     pub fn endpoint(&self) -> String {
         self.server.endpoint()
+    }
+
+    /// Tokens of this account issued so far.
+    pub fn issued_to(&self, account: &str) -> usize {
+        let issued = self.service.issued.lock().unwrap_or_else(PoisonError::into_inner);
+        issued.get(account).copied().unwrap_or_default()
     }
 
     /// The tokens that the exchange hands out, for a Vertex that takes them without impersonation.

@@ -90,7 +90,7 @@ impl MetadataService {
                     return Reply::text(400, "only the scopes parameter is known");
                 }
                 self.issued.fetch_add(1, Ordering::SeqCst);
-                let token = self.options.tokens.issue("metadata");
+                let token = self.options.tokens.issue_to(&self.options.email, "metadata");
                 Reply::json(
                     200,
                     &json!({"access_token": token, "expires_in": self.options.expires_in, "token_type": "Bearer"}),

@@ -5,14 +5,15 @@
 //! itself; a test that needs an expired token revokes it.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 /// A shared set of access tokens. Clones see the same set.
 #[derive(Clone, Debug, Default)]
 pub struct TokenSet {
-    tokens: Arc<Mutex<HashSet<String>>>,
+    /// Each with the account it was issued to, where one is known.
+    tokens: Arc<Mutex<HashMap<String, Option<String>>>>,
 }
 
 impl TokenSet {
@@ -24,13 +25,13 @@ impl TokenSet {
     /// A set that holds the tokens given.
     pub fn of<I: IntoIterator<Item = S>, S: Into<String>>(tokens: I) -> Self {
         let set = Self::new();
-        set.lock().extend(tokens.into_iter().map(Into::into));
+        set.lock().extend(tokens.into_iter().map(|token| (token.into(), None)));
         set
     }
 
     /// Adds a token made up for this purpose.
     pub fn accept(&self, token: impl Into<String>) {
-        self.lock().insert(token.into());
+        self.lock().insert(token.into(), None);
     }
 
     /// Makes a token unknown again, as if it had expired.
@@ -40,7 +41,19 @@ impl TokenSet {
 
     /// Whether the token is in the set.
     pub fn knows(&self, token: &str) -> bool {
-        self.lock().contains(token)
+        self.lock().contains_key(token)
+    }
+
+    /// The account that a token was issued to.
+    pub fn account_of(&self, token: &str) -> Option<String> {
+        self.lock().get(token).cloned().flatten()
+    }
+
+    /// Makes a token for an account.
+    pub(crate) fn issue_to(&self, account: &str, kind: &str) -> String {
+        let token = self.issue(kind);
+        self.lock().insert(token.clone(), Some(account.to_owned()));
+        token
     }
 
     /// Makes, remembers and returns a token nobody has seen before.
@@ -53,7 +66,7 @@ impl TokenSet {
         token
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Option<String>>> {
         // A panic while holding it cannot leave a set half changed.
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }

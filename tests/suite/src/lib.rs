@@ -9,6 +9,7 @@
 mod binaries;
 mod event;
 mod eventually;
+mod gcs_server;
 mod http;
 mod ladder;
 mod lambda_runtime;
@@ -25,6 +26,7 @@ mod vertex;
 pub use binaries::{Binary, Profile};
 pub use event::{EventDraft, a_key, an_event};
 pub use eventually::{PATIENCE, eventually};
+pub use gcs_server::GcsServer;
 pub use http::client;
 pub use ladder::RecordedLadder;
 pub use lambda_runtime::LambdaRuntime;

@@ -19,7 +19,7 @@ use crate::{client, eventually};
 const PROJECT: &str = "acme-ml";
 
 /// Starts the emulator and ends it when stdin does, that is when the test run is gone, however it went.
-const UNTIL_STDIN_ENDS: &str = r#""$@" & emulator=$!; cat >/dev/null; kill -9 $emulator"#;
+pub(crate) const UNTIL_STDIN_ENDS: &str = r#""$@" & emulator=$!; cat >/dev/null; kill -9 $emulator"#;
 
 /// How a subscription delivers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,11 +12,11 @@ use launchgate_suite::{
 };
 use serde_json::{Value, json};
 
-const SECRET: &str = "309c9c842g8565adecpd7469x6005989";
-const VARIABLE: &str = "BUILDKITE_WEBHOOK_SECRET";
+pub(crate) const SECRET: &str = "309c9c842g8565adecpd7469x6005989";
+pub(crate) const VARIABLE: &str = "BUILDKITE_WEBHOOK_SECRET";
 
 /// A trigger of builds of main for a pipeline that builds forks, and a way in for webhooks.
-fn a_folder(buildkite: &BuildkiteStandin, vertex: &VertexStandin, require: &Value) -> Folder {
+pub(crate) fn a_folder(buildkite: &BuildkiteStandin, vertex: &VertexStandin, require: &Value) -> Folder {
     let mut trigger = a_pipeline_job("retrain");
     trigger["match"]["branch"] = "main".into();
     trigger["require"] = json!({"signers": {"anyOf": ["buildkite"]}});
@@ -35,12 +35,17 @@ fn a_folder(buildkite: &BuildkiteStandin, vertex: &VertexStandin, require: &Valu
         .variable(VARIABLE, SECRET)
 }
 
-fn no_pull_request() -> Value {
+pub(crate) fn no_pull_request() -> Value {
     json!({"pullRequest": "none"})
 }
 
 /// The keyless event of a job.
-fn an_event_of(job: &Value) -> Vec<u8> {
+pub(crate) fn an_event_of(job: &Value) -> Vec<u8> {
+    an_event_minted(job, now().seconds())
+}
+
+/// The same with a token that Buildkite issued at this second.
+pub(crate) fn an_event_minted(job: &Value, issued: i64) -> Vec<u8> {
     let text = |claim: &str| job[claim].as_str().map(str::to_owned);
     let draft = ProvenanceDraft {
         ids: BuildkiteIds::default(),
@@ -66,18 +71,21 @@ fn an_event_of(job: &Value) -> Vec<u8> {
     };
     let mut envelope = Envelope::unsigned(PAYLOAD_TYPE, draft.to_statement().unwrap());
     let audience = format!("launchgate-prod/event/{}", envelope.event_digest().0);
-    let claims = BuildkiteStandin::claims(job, &audience);
+    let mut claims = BuildkiteStandin::claims(job, &audience);
+    for (claim, at) in [("iat", issued), ("nbf", issued), ("exp", issued + 300)] {
+        claims[claim] = at.into();
+    }
     let token = BuildkiteStandin::mint_with(&claims, BuildkiteKey::First);
     envelope.signatures = vec![Signature { keyid: None, sig: token.into_bytes() }];
     envelope.to_json().into_bytes()
 }
 
-fn a_job() -> Value {
+pub(crate) fn a_job() -> Value {
     BuildkiteStandin::a_job("fraud-train", 7)
 }
 
 /// A webhook as the relay publishes it: signed and published now.
-fn published(webhook: &BuildkiteWebhook) -> Push {
+pub(crate) fn published(webhook: &BuildkiteWebhook) -> Push {
     signed(webhook.body(), SECRET, now().seconds())
 }
 
@@ -86,15 +94,15 @@ fn signed(body: Vec<u8>, secret: &str, seconds: i64) -> Push {
     a_push(body).attribute("buildkite-signature", &signature)
 }
 
-async fn tell(service: &Service, push: &Push) {
+pub(crate) async fn tell(service: &Service, push: &Push) {
     assert_eq!(push.deliver_to(service, "/pubsub/builds").await.as_u16(), 204);
 }
 
-async fn deliver(service: &Service, event: &[u8]) {
+pub(crate) async fn deliver(service: &Service, event: &[u8]) {
     assert_eq!(a_push(event).deliver(service).await.as_u16(), 204);
 }
 
-async fn metrics(service: &Service) -> String {
+pub(crate) async fn metrics(service: &Service) -> String {
     client().get(service.url("/metrics")).send().await.unwrap().text().await.unwrap()
 }
 

@@ -26,6 +26,9 @@ const FORGED: &str =
 /// It takes an event and a webhook.
 const TOLD: &str = "builds::facts_that_speak_against_the_event_deny_it_each_with_its_reason";
 
+/// It takes a webhook that makes an event.
+const NOTED: &str = "weblink::each_safeguard_of_a_noted_artifact_refuses_with_its_reason";
+
 /// Reasons without a case, and why.
 const ELSEWHERE: &[(Reason, &str)] = &[
     (
@@ -37,7 +40,17 @@ const ELSEWHERE: &[(Reason, &str)] = &[
         Reason::UnknownParameter,
         "names of inputs stand in the file, which is refused at load with a wrong one",
     ),
-    (Reason::ForeignMetadata, "no route takes envelopes out of build meta-data yet"),
+    (
+        Reason::ForeignMetadata,
+        "weblink::another_builds_envelope_under_our_key_is_refused_and_the_rest_is_launched",
+    ),
+    (
+        Reason::TooManyInMetadata,
+        "weblink::more_events_than_a_build_may_leave_are_told_and_the_first_are_taken",
+    ),
+    (Reason::ArtifactNote, NOTED),
+    (Reason::MetadataAbsent, NOTED),
+    (Reason::ClusterNotTrusted, NOTED),
     (Reason::WebhookHeader, FORGED),
     (Reason::WebhookSignature, FORGED),
     (Reason::WebhookTime, FORGED),
@@ -49,7 +62,7 @@ const ELSEWHERE: &[(Reason, &str)] = &[
     (Reason::BuildNotPassed, "builds::a_gate_waits_for_the_build_to_pass_and_a_failed_one_is_denied"),
     (Reason::BuildFactsExpired, "builds::what_waits_in_vain_ends_in_a_denial_of_its_own"),
     (Reason::ArtifactUnchecked, "no trigger can ask for an artifact check yet"),
-    (Reason::ArtifactChanged, "no signer names an artifact set of a build yet"),
+    (Reason::ArtifactChanged, NOTED),
     (
         Reason::SignerRevoked,
         "between decision and launch; union::a_signer_revoked_before_the_launch_stops_it",

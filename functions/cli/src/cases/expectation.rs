@@ -1,7 +1,6 @@
 //! Whether what the file says is what a case expects.
 
 use launchgate_engine::{Decided, Judgement};
-use launchgate_outcome::{Outcome, Reason};
 use launchgate_triggers::Decision;
 use serde_json::Value;
 
@@ -23,7 +22,7 @@ pub(crate) fn mismatches(expect: &Expect, judgement: &Judgement) -> Vec<Mismatch
                 format!("no decision of {}; the event is {}", wanted.join(" and "), judgement.outcome());
             return vec![Mismatch::new("decision", expect.outcome.to_string(), message)];
         }
-        (_, false) => (judgement.outcome(), reason_of(judgement)),
+        (_, false) => (judgement.outcome(), judgement.reason()),
     };
     let mut found = Vec::new();
     if outcome != expect.outcome {
@@ -45,19 +44,6 @@ fn pick<'d>(expect: &Expect, decided: &'d Decided) -> Option<&'d Decision> {
         expect.trigger.as_ref().is_none_or(|name| decision.trigger.as_str() == name)
             && expect.subject.as_ref().is_none_or(|name| decision.subject == *name)
     })
-}
-
-fn reason_of(judgement: &Judgement) -> Option<Reason> {
-    match judgement {
-        Judgement::Rejected(rejection) => Some(rejection.refusal.reason),
-        Judgement::Decided(decided) => {
-            let outcome = judgement.outcome();
-            let mut decisions = decided.decisions.decisions.iter();
-            let decisive = decisions.find(|decision| decision.verdict.outcome() == outcome);
-            let reason = decisive.and_then(|decision| decision.verdict.reason());
-            reason.or((outcome == Outcome::NoMatch).then_some(Reason::NoTriggerMatches))
-        }
-    }
 }
 
 fn of_request(expect: &Expect, decision: Option<&Decision>) -> Vec<Mismatch> {

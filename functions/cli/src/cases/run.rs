@@ -16,7 +16,10 @@ use super::{
     file::{Case, CaseBuildFacts, CaseFile, CasePullRequest},
     proof::StandInSigners,
 };
-use crate::{command_line::ConfigArgument, event_source::GivenEvent, failure::Failure, fixture::image};
+use crate::{
+    command_line::ConfigArgument, event_source::GivenEvent, failure::Failure, fixture::image,
+    template_arguments::TemplateArguments,
+};
 
 /// A triggers file as it is, and once more with signers that sign on demand.
 pub(crate) struct Runner {
@@ -50,8 +53,8 @@ impl Mismatch {
 }
 
 impl Runner {
-    pub(crate) fn load(config: &Path) -> Result<Self, Failure> {
-        let file = ConfigArgument { config: config.to_owned() };
+    pub(crate) fn load(config: &Path, templates: &TemplateArguments) -> Result<Self, Failure> {
+        let file = ConfigArgument { config: config.to_owned(), templates: templates.clone() };
         let (real, mut stand_in) = (file.load()?, file.load()?);
         let signers = StandInSigners::of(&real.signers)?;
         stand_in.signers = signers.signers.clone();

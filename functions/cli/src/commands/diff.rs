@@ -18,6 +18,7 @@ use crate::{
     event_source::GivenEvent,
     failure::Failure,
     output::{Output, Paint, line},
+    template_arguments::TemplateArguments,
 };
 
 /// Events that one page of the ledger gives.
@@ -49,6 +50,8 @@ pub(crate) struct Diff {
     #[arg(long)]
     exit_code: bool,
     #[command(flatten)]
+    templates: TemplateArguments,
+    #[command(flatten)]
     keys: KeysArgument,
 }
 
@@ -71,7 +74,8 @@ struct Report {
 
 impl Diff {
     pub(crate) fn run(self, output: &Output) -> Result<u8, Failure> {
-        let file = |path: &Path| ConfigArgument { config: path.to_owned() };
+        let file =
+            |path: &Path| ConfigArgument { config: path.to_owned(), templates: self.templates.clone() };
         let (old, new) = (file(&self.old).load()?, file(&self.new).load()?);
         let report = match &self.events {
             Some(folder) => self.of_folder(folder, &old, &new)?,

@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use launchgate_engine::{
-    DecisionRecord, EventFilter, EventSummary, ReceiptRecord, StoredEvent, ports::Ledger,
+    DecisionRecord, EventFilter, EventSummary, NearMissCount, ReceiptRecord, StoredEvent, ports::Ledger,
 };
 use launchgate_outcome::Outcome;
 use launchgate_service::{Environment, open_ledger};
-use launchgate_statement::EventId;
-use launchgate_triggers::LedgerChoice;
+use launchgate_statement::{EventId, Timestamp};
+use launchgate_triggers::{Config, LedgerChoice, TriggerName};
 use serde_json::{Value, json};
 
 use super::explain::{build_line, why};
 use crate::{
+    clock,
     command_line::{ConfigArgument, block_on},
     failure::Failure,
     ladder,
@@ -26,6 +27,7 @@ Examples:
   launchgate events list
   launchgate events list --outcome denied_policy --pipeline fraud-train --output json
   launchgate events show ev-0123456789abcdef0123456789abcdef
+  launchgate events near-misses --trigger retrain-fraud
 
 Exit codes: 0 shown · 2 no such event, or no ledger · 7 the ledger does not answer")]
 pub(crate) struct Events {
@@ -39,6 +41,8 @@ enum What {
     List(List),
     /// Show everything held of one event
     Show(Show),
+    /// Say how often one clause alone kept a trigger from matching
+    NearMisses(NearMisses),
 }
 
 #[derive(Debug, Args)]
@@ -71,11 +75,28 @@ struct Show {
     event: EventId,
 }
 
+#[derive(Debug, Args)]
+#[command(after_help = "\
+An event that no trigger matches counts for each trigger of its pipeline that one clause of `match` alone kept from
+matching: once for a trigger and a clause, however many artifacts and deliveries it has. What has to be changed, the
+build or the clause, is in `launchgate events show EVENT`.")]
+struct NearMisses {
+    #[command(flatten)]
+    config: ConfigArgument,
+    /// Only of this trigger
+    #[arg(long, value_name = "NAME", value_parser = trigger_name)]
+    trigger: Option<TriggerName>,
+    /// At most so many, those that grew last
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    limit: u16,
+}
+
 impl Events {
     pub(crate) fn run(self, output: &Output) -> Result<u8, Failure> {
         match self.what {
             What::List(list) => block_on(list.run(output)),
             What::Show(show) => block_on(show.run(output)),
+            What::NearMisses(misses) => block_on(misses.run(output)),
         }
     }
 }
@@ -125,9 +146,30 @@ impl Show {
     }
 }
 
+impl NearMisses {
+    async fn run(self, output: &Output) -> Result<u8, Failure> {
+        let config = self.config.load()?;
+        let ledger = ledger_of(&config, &self.config)?;
+        let counts = ledger.near_misses(self.trigger.as_ref(), self.limit.into()).await;
+        let counts = counts.map_err(|error| Failure::Transient(error.to_string()))?;
+        if output.is_json() {
+            output.json(&json!({ "items": counts }))?;
+            return Ok(0);
+        }
+        output.data(&near_misses(&counts, &config, clock::now_in_seconds(), output.paint))?;
+        if counts.is_empty() {
+            output.say("no near miss recorded");
+        }
+        Ok(0)
+    }
+}
+
 /// The ledger that the triggers file names.
 pub(crate) fn ledger(config: &ConfigArgument) -> Result<Arc<dyn Ledger>, Failure> {
-    let loaded = config.load()?;
+    ledger_of(&config.load()?, config)
+}
+
+fn ledger_of(loaded: &Config, config: &ConfigArgument) -> Result<Arc<dyn Ledger>, Failure> {
     let folder = config.folder();
     // Opening makes a database that is not there; who looks should not leave an empty one behind.
     if let Some(LedgerChoice::Sqlite { path, .. }) = &loaded.ledger
@@ -139,7 +181,7 @@ pub(crate) fn ledger(config: &ConfigArgument) -> Result<Arc<dyn Ledger>, Failure
             path.display()
         )));
     }
-    open_ledger(&loaded, &folder, &Environment::of_process()).map_err(Failure::Usage)
+    open_ledger(loaded, &folder, &Environment::of_process()).map_err(Failure::Usage)
 }
 
 fn outcome(text: &str) -> Result<Outcome, String> {
@@ -152,6 +194,47 @@ fn outcome(text: &str) -> Result<Outcome, String> {
 /// Reads an event id given on the command line.
 pub(crate) fn event_id(text: &str) -> Result<EventId, String> {
     EventId::parse(text).ok_or_else(|| "expected ev- and 32 lower-case hex digits".to_owned())
+}
+
+fn trigger_name(text: &str) -> Result<TriggerName, String> {
+    TriggerName::parse(text).ok_or_else(|| "expected the name of a trigger".to_owned())
+}
+
+/// Trigger by trigger, the one with the newest near miss first.
+fn near_misses(counts: &[NearMissCount], config: &Config, now: Timestamp, paint: Paint) -> String {
+    let mut triggers: Vec<&TriggerName> = Vec::new();
+    for count in counts {
+        if !triggers.contains(&&count.trigger) {
+            triggers.push(&count.trigger);
+        }
+    }
+    let mut text = String::new();
+    for trigger in triggers {
+        let gone = if config.trigger(trigger.as_str()).is_none() { "  (not in the file)" } else { "" };
+        text.push_str(&format!("{}{gone}\n", paint.bold(trigger.as_str())));
+        for count in counts.iter().filter(|count| count.trigger == *trigger) {
+            let events = if count.events == 1 { "event" } else { "events" };
+            text.push_str(&format!(
+                "  {} {events} failed only on {} since {} (last {} {})\n",
+                count.events,
+                count.clause,
+                count.first,
+                count.last_event,
+                ago(now.micros_since(count.last) / 1_000_000)
+            ));
+        }
+    }
+    text
+}
+
+/// How long ago, in the largest unit that says something.
+fn ago(seconds: i64) -> String {
+    match seconds {
+        ..60 => "just now".to_owned(),
+        60..3_600 => format!("{} min ago", seconds / 60),
+        3_600..86_400 => format!("{} h ago", seconds / 3_600),
+        86_400.. => format!("{} d ago", seconds / 86_400),
+    }
 }
 
 fn summary(item: &EventSummary, paint: Paint) -> String {
@@ -268,4 +351,17 @@ fn receipt_shown(receipt: &ReceiptRecord, paint: Paint) -> String {
         line(&receipt.sender),
         why(reason)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ago;
+
+    #[test]
+    fn how_long_ago_is_said_in_the_largest_unit_that_says_something() {
+        let said = [-5, 59, 60, 3_599, 3_600, 86_399, 86_400, 1_000_000].map(ago);
+        let expected =
+            ["just now", "just now", "1 min ago", "59 min ago", "1 h ago", "23 h ago", "1 d ago", "11 d ago"];
+        assert_eq!(said, expected);
+    }
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use launchgate_engine::{Decided, Judgement, judge};
 use launchgate_outcome::{Check, Outcome, Reason};
 use launchgate_statement::{Artifact, Build, EventId, Timestamp};
-use launchgate_triggers::{DecideOptions, Decision, Request};
+use launchgate_triggers::{DecideOptions, Decision, LaunchPlan};
 use launchgate_trust::{BuildFacts, TrustInputs};
 use serde::Serialize;
 use serde_json::{Map, Value, value::RawValue};
@@ -128,6 +128,9 @@ struct ExplainedRequest<'j> {
     method: &'j str,
     path: &'j str,
     query: Map<String, Value>,
+    /// The service account that asks; absent for the service's own identity.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    impersonate: Option<&'j str>,
     /// The text that is sent, embedded as it is.
     body: &'j RawValue,
 }
@@ -160,16 +163,12 @@ impl<'j> Explanation<'j> {
                 decisions: Vec::new(),
                 unmatched: Vec::new(),
             },
-            Judgement::Decided(decided) => Self::of_decided(decided),
+            Judgement::Decided(decided) => Self::of_decided(decided, judgement),
         }
     }
 
-    fn of_decided(decided: &'j Decided) -> Self {
+    fn of_decided(decided: &'j Decided, judgement: &Judgement) -> Self {
         let Decided { event, decisions } = decided;
-        let outcome = decisions.outcome();
-        let decisive = decisions.decisions.iter().find(|decision| decision.verdict.outcome() == outcome);
-        let reason = decisive.and_then(|decision| decision.verdict.reason());
-        let reason = reason.or((outcome == Outcome::NoMatch).then_some(Reason::NoTriggerMatches));
         let statement = event.statement();
         let mut checks = event.checks().to_vec();
         checks.push(Check::skipped("ledger").detail(NEEDS_LEDGER));
@@ -179,9 +178,9 @@ impl<'j> Explanation<'j> {
                 artifacts: &statement.artifacts,
                 build: Some(&statement.build),
             },
-            outcome,
-            reason,
-            message: decisive.and_then(message),
+            outcome: judgement.outcome(),
+            reason: judgement.reason(),
+            message: decided.decisive().and_then(message),
             checks,
             decisions: decisions.decisions.iter().map(ExplainedDecision::of).collect(),
             unmatched: decisions
@@ -241,7 +240,7 @@ impl<'j> ExplainedDecision<'j> {
             reason: decision.verdict.reason(),
             message: message(decision),
             launch_id: decision.launch_id.as_str(),
-            request: decision.verdict.plan().map(|plan| ExplainedRequest::of(plan.request())),
+            request: decision.verdict.plan().map(ExplainedRequest::of),
             checks: &decision.checks,
         }
     }
@@ -263,6 +262,9 @@ impl<'j> ExplainedDecision<'j> {
                 .collect();
             let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
             push(&mut text, &format!("\n  {} {}{query}", request.method, line(request.path)));
+            if let Some(account) = request.impersonate {
+                push(&mut text, &format!("  as {}", line(account)));
+            }
             push(&mut text, &indented(&lines(&spread_json(request.body.get())), 2));
         }
         text.push_str(&reason_rendered(self.reason, self.message, paint, 2));
@@ -271,8 +273,10 @@ impl<'j> ExplainedDecision<'j> {
 }
 
 impl<'j> ExplainedRequest<'j> {
-    fn of(request: &'j Request) -> Self {
+    fn of(plan: &'j LaunchPlan) -> Self {
+        let request = plan.request();
         Self {
+            impersonate: plan.impersonate(),
             method: &request.method,
             path: &request.path,
             query: request

@@ -1,8 +1,8 @@
 //! `launchgate lint`: everything that can be known of a triggers file before it is deployed.
 
 use clap::Args;
-use launchgate_service::{Environment, TriggersFile};
-use launchgate_triggers::{Finding, Severity, lint, render};
+use launchgate_triggers::{Finding, FindingCode, Severity, lint, render};
+use serde_json::Value;
 
 use super::lint_sarif::sarif;
 use crate::{
@@ -15,26 +15,45 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The findings are on stderr with line, caret and fix; with `--output json` they are an array on stdout.
+Each has a code; docs/lint.md shows for every code a file that has it and the mended one.
+
+A remote template that cannot be reached, or `--offline`, is a warning: its inputs are unchecked then.
 
 Examples:
   launchgate lint
   launchgate lint --config deploy/launchgate.yaml --output json
   launchgate lint --output sarif > launchgate.sarif      for code scanning
+  launchgate lint --strict                               warnings fail too, for CI
+  launchgate lint --explain sources-open                 what a code means
 
-Exit codes: 0 usable, maybe with warnings · 2 errors")]
+Exit codes: 0 usable, maybe with warnings · 2 errors; with --strict warnings too")]
 pub(crate) struct Lint {
     #[command(flatten)]
     config: ConfigArgument,
+    /// Fail on warnings as on errors
+    #[arg(long)]
+    strict: bool,
+    /// Say what a code means and how the file is mended, instead of reading one
+    #[arg(long, value_name = "CODE", value_parser = code, conflicts_with = "strict")]
+    explain: Option<FindingCode>,
+}
+
+fn code(text: &str) -> Result<FindingCode, String> {
+    FindingCode::parse(text).ok_or_else(|| "expected a code that lint prints in brackets".to_owned())
 }
 
 impl Lint {
     pub(crate) fn run(self, output: &Output) -> Result<u8, Failure> {
-        let file = match TriggersFile::read(&self.config.config, &Environment::of_process()) {
+        if let Some(code) = self.explain {
+            output.data(&explained(code))?;
+            return Ok(0);
+        }
+        let file = match self.config.read(true) {
             Ok(file) => file,
             Err(unreadable) => {
                 let findings = [Finding::unreadable(unreadable.rendered.clone())];
                 if output.is_json() {
-                    output.json(&findings)?;
+                    output.json(&with_help(&findings)?)?;
                 } else if output.is_sarif() {
                     output.data(&sarif(&findings))?;
                 }
@@ -46,7 +65,7 @@ impl Lint {
             findings.extend(lint(config, clock::now()));
         }
         if output.is_json() {
-            output.json(&findings)?;
+            output.json(&with_help(&findings)?)?;
         } else if output.is_sarif() {
             output.data(&sarif(&findings))?;
         } else {
@@ -56,8 +75,31 @@ impl Lint {
         if errors || !(output.is_json() || output.is_sarif()) {
             output.say(&lines(&render(&file.source, &findings)));
         }
-        Ok(if errors { 2 } else { 0 })
+        let failed = errors || self.strict && !findings.is_empty();
+        Ok(if failed { 2 } else { 0 })
     }
+}
+
+/// What docs/lint.md says of a code, without its example.
+fn explained(code: FindingCode) -> String {
+    let severity = if code.severity() == Severity::Error { "error" } else { "warning" };
+    format!(
+        "{code} ({severity})\n{}\n\nTo mend it: {}\n\nAn example is in {}\n",
+        code.meaning(),
+        code.mend(),
+        code.help()
+    )
+}
+
+/// The findings, each with where its code is explained.
+fn with_help(findings: &[Finding]) -> Result<Value, Failure> {
+    let mut list = serde_json::to_value(findings).map_err(anyhow::Error::from)?;
+    for (value, finding) in list.as_array_mut().into_iter().flatten().zip(findings) {
+        if let Some(code) = FindingCode::parse(finding.code) {
+            value["help"] = code.help().into();
+        }
+    }
+    Ok(list)
 }
 
 fn summary(config: &ConfigArgument, findings: &[Finding]) -> String {

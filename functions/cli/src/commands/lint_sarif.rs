@@ -3,21 +3,28 @@
 
 use std::collections::BTreeMap;
 
-use launchgate_triggers::{Finding, Severity};
+use launchgate_triggers::{Finding, FindingCode, Severity};
 use serde_json::{Value, json};
 
 /// The document.
 pub(crate) fn sarif(findings: &[Finding]) -> String {
-    // One rule for each code that occurs; the code is its own short description.
+    // One rule for each code that occurs. `helpUri` would have to be an absolute address, which a checkout does
+    // not have: the help is in the file itself.
     let rules: BTreeMap<_, _> = findings.iter().map(|finding| (finding.code, finding.severity)).collect();
     let rules: Vec<_> = rules
         .into_iter()
         .map(|(code, severity)| {
-            json!({
+            let mut rule = json!({
                 "id": code,
                 "shortDescription": {"text": code.replace('-', " ")},
                 "defaultConfiguration": {"level": level(severity)},
-            })
+            });
+            if let Some(code) = FindingCode::parse(code) {
+                rule["fullDescription"] = json!({"text": code.meaning()});
+                let help = format!("{} To mend it: {} See {}.", code.meaning(), code.mend(), code.help());
+                rule["help"] = json!({"text": help, "markdown": help});
+            }
+            rule
         })
         .collect();
     let results: Vec<_> = findings.iter().map(result).collect();

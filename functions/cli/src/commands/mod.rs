@@ -21,3 +21,4 @@ pub(crate) mod test;
 pub(crate) mod verify;
 mod verify_webhook;
 pub(crate) mod version;
+pub(crate) mod wait;

@@ -25,7 +25,7 @@ Examples:
 Exit codes: 0 signed · 2 no key, or nothing acceptable to sign · 7 Google did not answer")]
 pub(crate) struct Sign {
     /// An in-toto statement or an envelope; `-` is standard input
-    #[arg(required_unless_present = "artifact", conflicts_with = "artifact")]
+    #[arg(required_unless_present = "artifacts", conflicts_with = "artifacts")]
     statement: Option<PathBuf>,
     #[command(flatten)]
     artifacts: ArtifactArguments,

@@ -10,6 +10,7 @@ use crate::{
     clock,
     failure::Failure,
     output::{Output, Paint, line},
+    template_arguments::TemplateArguments,
 };
 
 #[derive(Debug, Args)]
@@ -50,6 +51,8 @@ pub(crate) struct Test {
     /// Also write the results as JUnit XML
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+    #[command(flatten)]
+    templates: TemplateArguments,
 }
 
 impl Test {
@@ -65,7 +68,7 @@ impl Test {
             let index = if let Some(index) = known {
                 index
             } else {
-                runners.push((config.clone(), Runner::load(&config)?));
+                runners.push((config.clone(), Runner::load(&config, &self.templates)?));
                 runners.len() - 1
             };
             let (_, runner) = &mut runners[index];

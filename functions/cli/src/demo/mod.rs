@@ -3,6 +3,7 @@
 //! Promises: it ends well only if every event came to what the cast says, as the ledger holds it, and what
 //! was sent to Vertex AI is byte for byte what `explain` prints. Needs no cloud, no account, no network.
 
+pub(crate) mod build;
 mod cast;
 mod comparison;
 mod record;

@@ -122,6 +122,37 @@ cases:
 }
 
 #[test]
+fn a_case_by_a_keyless_signer_has_an_identity() {
+    let signers = "  - { id: release, publicKey: keys/release.pem, pipelines: [\"fraud-*\"] }\n";
+    let keyless = "  - { id: buildkite, buildkiteOidc: { organization: acme, organizationId: o-1, forkBuilds: disabled } }\n  \
+                   - { id: bundle, sigstore: { organization: acme, forkBuilds: disabled } }\n";
+    let who = "displayName: 'by-${has(identity.organization_id) ? identity.organization_id : identity.buildTrigger}'";
+    let folder = Folder::new()
+        .with(signers, keyless)
+        .with("anyOf: [release]", "anyOf: [buildkite, bundle]")
+        .with(", branch: main }", " }")
+        .with("displayName: fraud-${build.number}", who);
+    let cases = "\
+apiVersion: launchgate/v1
+now: 2026-11-18T12:00:00Z
+cases:
+  - name: a token names the organization's id
+    build: { pipeline: fraud-train }
+    artifacts: [{ name: model, annotations: { epochs: 3 } }]
+    signedBy: [buildkite]
+    expect: { outcome: launched, request: { displayName: by-o-1 } }
+  - name: a certificate names what started the build
+    build: { pipeline: fraud-train }
+    artifacts: [{ name: model, annotations: { epochs: 3 } }]
+    signedBy: [bundle]
+    expect: { outcome: launched, request: { displayName: by-webhook } }
+";
+    let ran = with_cases(folder, cases).run(&["test"]);
+
+    assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+#[test]
 fn what_buildkite_says_of_a_build_can_be_part_of_a_case() {
     let signers = "  - { id: release, publicKey: keys/release.pem, pipelines: [\"fraud-*\"] }\n";
     let forks = "  - { id: release, buildkiteOidc: { organization: acme, forkBuilds: enabled } }\n";

@@ -55,3 +55,23 @@ fn the_demos_triggers_file_is_one_to_copy_from() {
 
     assert_eq!(codes, ["key-expired"], "the retired key is there on purpose");
 }
+
+#[test]
+fn the_builds_that_are_told_come_to_what_they_must() {
+    let folder = Folder::new();
+    let mut command = folder.command(&["demo", "buildkite", "--output", "json"]);
+    // The stand-in's agent is a shell script with curl in it.
+    command.env("PATH", std::env::var_os("PATH").unwrap());
+
+    let ran = crate::folder::finish(command);
+
+    let report = ran.json();
+    assert_eq!((ran.code, &report["ok"]), (0, &Value::Bool(true)), "{report:#}");
+    let builds = report["builds"].as_array().unwrap();
+    assert_eq!(builds.len(), 3);
+    let codes = |build: usize| {
+        let steps = builds[build]["steps"].as_array().unwrap().iter();
+        steps.filter_map(|step| step["code"].as_u64()).collect::<Vec<_>>()
+    };
+    assert_eq!((codes(0), codes(1), codes(2)), (vec![0, 0, 0, 0], vec![0, 6], vec![0]));
+}

@@ -60,6 +60,16 @@ fn what_cannot_be_emitted_says_why() {
             &[],
             "projects/PROJECT",
         ),
+        (&["emit", "--images-from", "none.json", "--key", "keys/release.key", "--dry-run"], &[], "none.json"),
+        (&["emit", "--images-from", "model.bin", "--key", "keys/release.key", "--dry-run"], &[], "buildx"),
+        (&[&DRY_RUN as &[_], &["--via", "meta-data"]].concat(), &[], "cannot be used with"),
+        (&[&DRY_RUN as &[_], &["--console-url", "console"]].concat(), &[], "https://"),
+        (&DRY_RUN, &[("LAUNCHGATE_CONSOLE_URL", "console")], "LAUNCHGATE_CONSOLE_URL"),
+        (
+            &["emit", "--artifact", "model.bin", "--key", "keys/release.key", "--via", "meta-data"],
+            &[],
+            "BUILDKITE_AGENT_ACCESS_TOKEN",
+        ),
         (&DRY_RUN, &[("BUILDKITE_JOB_ID", "")], "BUILDKITE_JOB_ID"),
         (&DRY_RUN, &[("BUILDKITE_BUILD_NUMBER", "many")], "BUILDKITE_BUILD_NUMBER"),
     ] {
@@ -83,4 +93,23 @@ fn a_statement_for_another_tool_is_the_same_each_time_and_needs_no_key() {
     assert!(statement["predicate"]["runDetails"]["metadata"]["startedOn"].is_null());
     let with_key = ["emit", "--artifact", "model.bin", "--statement", "--key", "keys/release.key"];
     assert_eq!(folder.run_in_job(&with_key, &[]).code, 2);
+}
+
+#[test]
+fn a_step_that_cannot_ask_is_told_what_it_lacks() {
+    let folder = Folder::new();
+    let event = "ev-0123456789abcdef0123456789abcdef";
+    let gate = ["--gate-url", "https://launchgate.example.com", "--audience", "launchgate-prod"];
+    for (arguments, said) in [
+        (vec!["wait", "0123"], "ev-"),
+        (vec!["wait", event], "LAUNCHGATE_SERVICE_URL"),
+        (vec!["wait", event, "--gate-url", "https://launchgate.example.com"], "LAUNCHGATE_SERVICE_AUDIENCE"),
+        ([&["wait", event, "--timeout", "30"], &gate[..]].concat(), "30m"),
+        ([&["wait", event, "--for", "ever"], &gate[..]].concat(), "completion"),
+        ([&["wait", event], &gate[..]].concat(), "BUILDKITE_AGENT_ACCESS_TOKEN"),
+    ] {
+        let ran = folder.run_in_job(&arguments, &[]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{arguments:?} {ran:?}");
+        assert!(ran.stderr.contains(said), "{arguments:?} {ran:?}");
+    }
 }

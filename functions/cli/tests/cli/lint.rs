@@ -37,6 +37,24 @@ fn a_warning_alone_is_exit_code_0() {
     let ran = Folder::new().with("      sources: [webhook]\n", "").run(&["lint", "--output", "json"]).ok();
 
     assert_eq!(ran.json()[0]["severity"], "warning");
+    assert_eq!(ran.json()[0]["help"], "docs/lint.md#sources-open");
+}
+
+#[test]
+fn a_warning_fails_where_the_caller_is_strict() {
+    let open = Folder::new().with("      sources: [webhook]\n", "");
+
+    assert_eq!(open.run(&["lint", "--strict"]).code, 2);
+    assert_eq!(Folder::new().run(&["lint", "--strict"]).code, 0);
+}
+
+#[test]
+fn a_code_is_explained_without_a_file() {
+    let ran = Folder::new().run(&["lint", "--config", "none.yaml", "--explain", "sources-open"]).ok();
+
+    assert!(ran.stdout.starts_with("sources-open (warning)\n"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("docs/lint.md#sources-open"), "{}", ran.stdout);
+    assert_eq!(Folder::new().run(&["lint", "--explain", "source-open"]).code, 2);
 }
 
 #[test]
@@ -67,5 +85,7 @@ fn code_scanning_gets_rules_and_places() {
     let rules: Vec<_> =
         run["tool"]["driver"]["rules"].as_array().unwrap().iter().map(|rule| &rule["id"]).collect();
     assert!(run["results"].as_array().unwrap().iter().all(|result| rules.contains(&&result["ruleId"])));
+    let helped = run["tool"]["driver"]["rules"].as_array().unwrap().iter();
+    assert!(helped.clone().all(|rule| rule["help"]["text"].as_str().unwrap().contains("docs/lint.md#")));
     assert_eq!(folder.run(&["version", "--output", "sarif"]).code, 2);
 }

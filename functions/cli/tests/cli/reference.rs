@@ -22,7 +22,7 @@ fn every_command_has_help_with_an_example_or_nothing_to_show() {
     let folder = Folder::new();
     for command in [
         "demo", "serve", "keygen", "sign", "emit", "send", "explain", "verify", "inspect", "lint", "init",
-        "events", "replay",
+        "events", "replay", "wait",
     ] {
         let help = folder.run(&[command, "--help"]).ok().stdout;
         assert!(help.contains("Examples:") && help.contains("Exit codes:"), "{command}:\n{help}");

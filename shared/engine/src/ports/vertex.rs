@@ -22,11 +22,20 @@ pub trait Vertex: Send + Sync + 'static {
     /// was just created may be missing.
     async fn find(&self, plan: &LaunchPlan) -> Result<Vec<Value>, CallError>;
 
+    /// A run that the plan launched, as the server holds it now.
+    async fn look(&self, plan: &LaunchPlan, run: &Run) -> Result<Value, CallError>;
+
     /// A job of the plan's kind, as the server holds it, as a run.
     fn run_of(&self, plan: &LaunchPlan, job: &Value) -> Option<Run>;
 
-    /// Whether an access token can be had; for `/readyz`.
+    /// Whether an access token can be had of anyone that plans are sent as; for `/readyz`.
     async fn ready(&self) -> Result<(), CallError>;
+
+    /// The service accounts that plans are sent as and no token can be had of, each with the reason. What the
+    /// others launch goes on.
+    async fn without_token(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// Why a call did not succeed. Never holds a token.

@@ -4,15 +4,15 @@ use std::{future::Future, pin::Pin, sync::Mutex, time::Duration};
 
 use async_trait::async_trait;
 use launchgate_engine::{
-    Admission, Admitted, BuildKey, CheckedArtifact, Claim, Command, CommandId, CommandRecord, DecisionRecord,
-    Durability, EventFilter, EventSummary, Fence, KeptFacts, Page, Progress, ReceiptRecord, Recorded,
-    Redecided, Redecision, StoredEvent, UnheededBuild,
+    Admission, Admitted, BuildKey, BuildToAsk, CheckedArtifact, Claim, Command, CommandId, CommandRecord,
+    DecisionRecord, Durability, EventFilter, EventSummary, Fence, FollowedRun, KeptFacts, NearMissCount,
+    Page, Progress, ReceiptRecord, Recorded, Redecided, Redecision, RunSeen, StoredEvent, UnheededBuild,
     ports::{Ledger, LedgerError},
 };
 use launchgate_ledger_sqlite::SqliteLedger;
 use launchgate_outcome::Check;
-use launchgate_statement::{EventId, Timestamp};
-use launchgate_triggers::{ArtifactRule, LaunchId};
+use launchgate_statement::{EventDigest, EventId, Timestamp};
+use launchgate_triggers::{ArtifactRule, LaunchId, TriggerName};
 use launchgate_trust::BuildFacts;
 
 type Errand = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -121,6 +121,34 @@ impl Ledger for Interposed {
         self.below.build_heeded(heeded).await
     }
 
+    async fn name_artifacts(&self, build_id: &str, event: EventDigest) -> Result<EventDigest, LedgerError> {
+        self.below.name_artifacts(build_id, event).await
+    }
+
+    async fn builds_to_ask(&self, waited: Duration, limit: usize) -> Result<Vec<BuildToAsk>, LedgerError> {
+        self.below.builds_to_ask(waited, limit).await
+    }
+
+    async fn build_asked(&self, build: &BuildKey, pause: Duration) -> Result<(), LedgerError> {
+        self.below.build_asked(build, pause).await
+    }
+
+    async fn follow_now(
+        &self,
+        launch_id: &LaunchId,
+        lease: Duration,
+    ) -> Result<Option<FollowedRun>, LedgerError> {
+        self.below.follow_now(launch_id, lease).await
+    }
+
+    async fn follow_due(&self, limit: usize, lease: Duration) -> Result<Vec<FollowedRun>, LedgerError> {
+        self.below.follow_due(limit, lease).await
+    }
+
+    async fn run_seen(&self, id: &LaunchId, seen: RunSeen, again: Duration) -> Result<(), LedgerError> {
+        self.below.run_seen(id, seen, again).await
+    }
+
     async fn ask(&self, command: Command) -> Result<CommandId, LedgerError> {
         self.below.ask(command).await
     }
@@ -143,6 +171,14 @@ impl Ledger for Interposed {
 
     async fn events(&self, filter: EventFilter) -> Result<Page<EventSummary>, LedgerError> {
         self.below.events(filter).await
+    }
+
+    async fn near_misses(
+        &self,
+        trigger: Option<&TriggerName>,
+        limit: usize,
+    ) -> Result<Vec<NearMissCount>, LedgerError> {
+        self.below.near_misses(trigger, limit).await
     }
 
     async fn ready(&self) -> Result<(), LedgerError> {

@@ -4,6 +4,7 @@
 mod artifacts;
 mod certs;
 mod credentials;
+mod impersonation;
 mod kms;
 mod plans;
 mod vertex;

@@ -24,6 +24,18 @@ pub(crate) fn custom() -> LaunchPlan {
     plan("customJob", "customJobs", &json!([]), CUSTOM_BODY)
 }
 
+/// The pipeline job in another place, asked for as `account`.
+pub(crate) fn elsewhere(project: &str, location: &str, account: Option<&str>) -> LaunchPlan {
+    let mut plan = serde_json::to_value(pipeline()).unwrap();
+    plan["project"] = project.into();
+    plan["location"] = location.into();
+    plan["request"]["path"] = format!("/v1/projects/{project}/locations/{location}/pipelineJobs").into();
+    if let Some(account) = account {
+        plan["impersonate"] = account.into();
+    }
+    serde_json::from_value(plan).unwrap()
+}
+
 fn plan(kind: &str, collection: &str, query: &Value, body: &str) -> LaunchPlan {
     serde_json::from_value(json!({
         "launchId": ID,

@@ -60,6 +60,7 @@ pub(crate) fn signature(signer: &str) -> VerifiedSignature {
         voucher: Voucher::Key,
         token: None,
         certificate: None,
+        webhook: None,
     }
 }
 
@@ -133,6 +134,47 @@ pub(crate) fn to_launch_as(n: u32, trigger: &str, kind: &str) -> DecisionRecord 
     }
 }
 
+/// One that may be launched only under these conditions.
+pub(crate) fn under(n: u32, trigger: &str, conditions: &serde_json::Value) -> DecisionRecord {
+    let mut record = to_launch(n, trigger);
+    let mut plan = serde_json::to_value(record.plan.as_ref()).unwrap();
+    plan["conditions"] = conditions.clone();
+    record.plan = Some(serde_json::from_value(plan).unwrap());
+    for (key, rung) in [("once", "oncePer"), ("newest", "order"), ("perHour", "maxLaunchesPerHour")] {
+        if conditions.get(key).is_some() {
+            record.checks.push(Check::skipped(rung).expected("it").detail("needs the ledger"));
+        }
+    }
+    record
+}
+
+/// One that launches once for a key of this name.
+pub(crate) fn once(n: u32, trigger: &str, key: &str) -> DecisionRecord {
+    under(n, trigger, &serde_json::json!({"once": Sha256::of(key.as_bytes())}))
+}
+
+/// One that launches only while no newer build than `n` was, in a line of this name.
+pub(crate) fn newest(n: u32, trigger: &str, line: &str) -> DecisionRecord {
+    let newest = serde_json::json!({"line": Sha256::of(line.as_bytes()), "number": n});
+    under(n, trigger, &serde_json::json!({"newest": newest}))
+}
+
+/// One of at most so many within an hour.
+pub(crate) fn capped(n: u32, trigger: &str, most: u32) -> DecisionRecord {
+    under(n, trigger, &serde_json::json!({"perHour": most}))
+}
+
+/// The same decision as a forced replay makes it: the next ordinal.
+pub(crate) fn forced(record: DecisionRecord) -> DecisionRecord {
+    let launch_id = launch_id_of(&record, record.ordinal + 1);
+    DecisionRecord { ordinal: record.ordinal + 1, launch_id, ..record }
+}
+
+fn launch_id_of(record: &DecisionRecord, ordinal: u32) -> LaunchId {
+    let n = (0..1000).find(|n| id(*n) == record.event).unwrap();
+    launch(n, record.trigger.as_str(), ordinal)
+}
+
 pub(crate) fn denied(n: u32, trigger: &str) -> DecisionRecord {
     DecisionRecord {
         outcome: Outcome::DeniedPolicy,
@@ -187,7 +229,7 @@ pub(crate) fn facts(n: u32, id: &str, signed: i64, finished: i64) -> BuildFacts 
 pub(crate) fn admission(n: u32, decisions: Vec<DecisionRecord>) -> Admission {
     let receipt = ReceiptRecord { event: Some(id(n)), ..receipt(&format!("message-{n}")) };
     let decisions = decisions.into_iter().map(Arc::new).collect();
-    Admission { receipt, event: event(n), decisions, claim: 8, lease: LEASE }
+    Admission { receipt, event: event(n), decisions, near_misses: Vec::new(), claim: 8, lease: LEASE }
 }
 
 /// The same with claims that run out at once.
@@ -211,6 +253,8 @@ pub(crate) fn run(name: &str) -> Run {
         name: format!("projects/1/locations/us-central1/pipelineJobs/{name}"),
         console: format!("https://console.cloud.google.com/{name}"),
         state: Some("PIPELINE_STATE_PENDING".into()),
+        end: None,
+        error: None,
     }
 }
 
@@ -232,6 +276,11 @@ pub(crate) fn later(fence: Fence, delay: Duration, not_accepted: bool) -> Progre
         not_accepted,
         attempt: Some(attempt(fence, "UNAVAILABLE")),
     }
+}
+
+/// An end without a run and without a call.
+pub(crate) fn ended(outcome: Outcome, reason: Option<Reason>) -> Progress {
+    Progress::Ended { outcome, reason, message: "ended".into(), attempt: None }
 }
 
 pub(crate) fn failed(fence: Fence) -> Progress {

@@ -2,11 +2,30 @@
 
 use std::{os::unix::fs::PermissionsExt, path::Path};
 
-use launchgate_engine::{Admitted, Claim, Fence, ports::Ledger};
+use launchgate_engine::{Admitted, Claim, Durability, Fence, ports::Ledger};
 use launchgate_ledger_sqlite::{OpenError, Options, SqliteLedger};
+use launchgate_outcome::Reason;
 use rusqlite::Connection;
 
 use crate::a;
+
+/// The newest version of the schema.
+const NEWEST: i64 = 7;
+
+/// Takes out again what each version added, the newest first.
+const BACK: [&str; 6] = [
+    "DROP TABLE runs_followed; PRAGMA user_version = 6",
+    "DROP TABLE artifact_sets; DROP TABLE build_asks; DROP INDEX decisions_waiting; PRAGMA user_version = 5",
+    "DROP TABLE near_misses; PRAGMA user_version = 4",
+    "DROP INDEX decisions_unchecked; ALTER TABLE decisions DROP COLUMN artifact_rule; \
+     ALTER TABLE decision_bodies DROP COLUMN artifact; PRAGMA user_version = 3",
+    "DROP INDEX decisions_once; DROP INDEX decisions_order; DROP INDEX decisions_hourly; \
+     ALTER TABLE decisions DROP COLUMN once_key; ALTER TABLE decisions DROP COLUMN order_line; \
+     ALTER TABLE decisions DROP COLUMN order_number; ALTER TABLE decisions DROP COLUMN hourly; \
+     ALTER TABLE decisions DROP COLUMN run_at; PRAGMA user_version = 2",
+    "DROP TABLE build_facts; DROP TABLE build_waits; ALTER TABLE decisions DROP COLUMN wait_seconds; \
+     PRAGMA user_version = 1",
+];
 
 fn in_folder() -> (tempfile::TempDir, std::path::PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -35,9 +54,6 @@ fn a_new_file_is_for_its_owner_alone() {
     assert_eq!(ledger.path(), path);
 }
 
-/// The newest schema version.
-const NEWEST: i64 = 3;
-
 #[test]
 fn an_empty_file_is_brought_to_the_newest_version_and_then_left_alone() {
     let (_folder, path) = in_folder();
@@ -65,24 +81,33 @@ fn a_file_of_a_newer_version_is_refused_untouched() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_file_of_the_first_version_goes_on_with_everything_in_it() {
-    let (_folder, path) = in_folder();
-    let ledger = open(&path).unwrap();
-    ledger.admit(a::admission(1, vec![a::to_launch(1, "retrain")])).await.unwrap();
-    drop(ledger);
-    // Everything that later versions added is taken out again.
-    let back = "DROP TABLE build_facts; DROP TABLE build_waits; ALTER TABLE decisions DROP COLUMN wait_seconds; \
-                DROP INDEX decisions_unchecked; ALTER TABLE decisions DROP COLUMN artifact_rule; \
-                ALTER TABLE decision_bodies DROP COLUMN artifact; PRAGMA user_version = 1";
-    Connection::open(&path).unwrap().execute_batch(back).unwrap();
+async fn a_file_of_an_older_version_goes_on_with_everything_in_it() {
+    for steps in 1..=BACK.len() {
+        let (_folder, path) = in_folder();
+        let ledger = open(&path).unwrap();
+        ledger.admit(a::abandoned(1, vec![a::to_launch(1, "retrain")])).await.unwrap();
+        drop(ledger);
+        for back in &BACK[..steps] {
+            Connection::open(&path).unwrap().execute_batch(back).unwrap();
+        }
 
-    let ledger = open(&path).unwrap();
+        let ledger = open(&path).unwrap();
 
-    let stored = ledger.event(&a::id(1)).await.unwrap().unwrap();
-    assert_eq!(stored.decisions, [a::to_launch(1, "retrain")]);
-    ledger.admit(a::admission(2, vec![a::waiting(2, "retrain")])).await.unwrap();
-    assert_eq!(ledger.waiting_for(&a::build(2)).await.unwrap(), [a::id(2)]);
-    assert_eq!(version(&path), NEWEST);
+        let stored = ledger.event(&a::id(1)).await.unwrap().unwrap();
+        assert_eq!(stored.decisions, [a::to_launch(1, "retrain")]);
+        ledger.admit(a::admission(2, vec![a::waiting(2, "retrain")])).await.unwrap();
+        assert_eq!(ledger.waiting_for(&a::build(2)).await.unwrap(), [a::id(2)]);
+        let held = ledger.claim(&a::launch(1, "retrain", 0), a::LEASE).await.unwrap();
+        assert!(matches!(held, Claim::Held(_)), "{held:?}");
+        ledger.admit(a::admission(3, vec![a::once(3, "retrain", "key")])).await.unwrap();
+        let Admitted::New { decisions, .. } =
+            ledger.admit(a::admission(5, vec![a::once(5, "retrain", "key")])).await.unwrap()
+        else {
+            panic!("expected a new event")
+        };
+        assert_eq!(decisions[0].reason, Some(Reason::OncePer));
+        assert_eq!(version(&path), NEWEST);
+    }
 }
 
 #[test]
@@ -189,11 +214,41 @@ async fn time_does_not_go_back_over_a_restart() {
         .execute("INSERT INTO commands (asked, kind, asker, why) VALUES (?1, '{}', '', '')", [future])
         .unwrap();
 
-    let Admitted::New { now } = open(&path).unwrap().admit(a::admission(1, Vec::new())).await.unwrap() else {
+    let Admitted::New { now, .. } = open(&path).unwrap().admit(a::admission(1, Vec::new())).await.unwrap()
+    else {
         panic!("expected a new event")
     };
 
     assert!(now.micros() >= future);
+}
+
+#[tokio::test]
+async fn a_run_counts_for_an_hour_and_what_is_open_for_as_long_as_it_is() {
+    let (_folder, path) = in_folder();
+    let ledger = open(&path).unwrap();
+    for n in [1, 2] {
+        ledger.admit(a::admission(n, vec![a::capped(n, "retrain", 2)])).await.unwrap();
+    }
+    let launched = a::launched(Fence(1), "x");
+    ledger.record(&a::launch(1, "retrain", 0), Fence(1), launched, Durability::Now).await.unwrap();
+    drop(ledger);
+    let move_back = |micros: i64| {
+        let sql = "UPDATE decisions SET decided = decided - ?1, changed = changed - ?1, \
+                   claimed_at = claimed_at - ?1, first_intent = first_intent - ?1, run_at = run_at - ?1";
+        Connection::open(&path).unwrap().execute(sql, [micros]).unwrap();
+    };
+    let minute = 60_000_000;
+
+    for (since, n, expected) in [(59 * minute, 3, "2 before it"), (2 * minute, 4, "1 before it")] {
+        move_back(since);
+        let ledger = open(&path).unwrap();
+        let Admitted::New { decisions, .. } =
+            ledger.admit(a::admission(n, vec![a::capped(n, "retrain", 2)])).await.unwrap()
+        else {
+            panic!("expected a new event")
+        };
+        assert_eq!(decisions[0].checks.last().unwrap().actual.as_deref(), Some(expected));
+    }
 }
 
 #[test]
@@ -223,11 +278,32 @@ fn the_hot_statements_use_their_indexes() {
         ),
         ("SELECT 1 + count(*) FROM receipts WHERE event = 1 AND event <> seq", "receipts_of_event"),
         ("SELECT * FROM commands WHERE result IS NULL ORDER BY id LIMIT 1", "commands_open"),
+        // The standing of a decision's conditions; the texts are those of src/standing.rs.
+        (
+            "SELECT launch_id, run FROM decisions WHERE once_key = ?1 \
+             AND (open = 1 OR outcome IN ('launched', 'launch_unknown')) AND launch_id <> ?2",
+            "decisions_once",
+        ),
+        (
+            "SELECT order_number, launch_id FROM decisions WHERE order_line = ?1 AND order_number > ?2 \
+             AND outcome = 'launched' AND launch_id <> ?3 ORDER BY order_number DESC LIMIT 1",
+            "decisions_order",
+        ),
+        (
+            "SELECT count(*) FROM decisions WHERE hourly = 1 AND (open = 1 OR run_at IS NOT NULL) \
+             AND trigger_name = ?1 AND run_at IS NULL AND launch_id <> ?3",
+            "decisions_hourly (trigger_name=? AND run_at=?)",
+        ),
+        (
+            "SELECT count(*) FROM decisions WHERE hourly = 1 AND (open = 1 OR run_at IS NOT NULL) \
+             AND trigger_name = ?1 AND run_at > ?2 AND launch_id <> ?3",
+            "decisions_hourly (trigger_name=? AND run_at>?)",
+        ),
     ];
     for (sql, index) in plans {
         let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let plan: Vec<String> =
-            statement.query_map([], |row| row.get("detail")).unwrap().map(Result::unwrap).collect();
+            statement.raw_query().mapped(|row| row.get("detail")).map(Result::unwrap).collect();
         assert!(plan.iter().any(|step| step.contains(index)), "{sql}: {plan:?}");
         assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{sql}: {plan:?}");
     }

@@ -58,6 +58,27 @@ fn a_statement_reads_back_as_the_draft_it_was_written_from() {
 }
 
 #[test]
+fn the_source_is_a_uri_however_the_repository_is_written() {
+    for (repository, uri) in [
+        (
+            "https://github.com/acme/fraud-train.git",
+            "git+https://github.com/acme/fraud-train.git@refs/heads/main",
+        ),
+        ("ssh://git@example.com:22/acme/x", "git+ssh://git@example.com:22/acme/x@refs/heads/main"),
+        ("git@github.com:acme/x.git", "git+ssh://git@github.com/acme/x.git@refs/heads/main"),
+        ("/srv/git/x", "git+/srv/git/x@refs/heads/main"),
+    ] {
+        let mut draft = a_draft();
+        draft.build.repository = Some(repository.to_owned());
+
+        let statement = Statement::parse(&draft.to_statement().unwrap()).unwrap();
+
+        let sources = &statement.predicate["buildDefinition"]["resolvedDependencies"];
+        assert_eq!(sources[0]["uri"], uri);
+    }
+}
+
+#[test]
 fn the_same_draft_gives_the_same_bytes_in_a_fixed_order() {
     let mut reordered = a_draft();
     let annotations = std::mem::take(&mut reordered.artifacts[0].annotations);

@@ -364,3 +364,31 @@ proptest! {
         let _ = Statement::parse(&text);
     }
 }
+
+#[test]
+fn the_builds_own_repository_is_told_among_others_however_its_address_is_written() {
+    let ours = [
+        "git+https://github.com/acme/fraud-train@refs/heads/main",
+        "git+https://github.com/acme/fraud-train@main",
+        "git+https://git@github.com/acme/fraud-train",
+        "git+ssh://git@github.com/acme/fraud-train.git@v1",
+    ];
+    let other =
+        json!({"uri": "git+https://github.com/acme/tools@main", "digest": {"gitCommit": "ab".repeat(20)}});
+    for uri in ours {
+        let with_commit = |commit: &str| {
+            let own = json!({"uri": uri, "digest": {"gitCommit": commit}});
+            changed(SOURCES, json!([other, own]))
+        };
+        assert_eq!(refused(&with_commit(&"cd".repeat(20))), Reason::SelfContradiction, "{uri}");
+        assert!(parse(&with_commit("d18aac96b905b4b3c839891b7a91c9414149514c")).is_ok(), "{uri}");
+    }
+}
+
+#[test]
+fn an_artifacts_digest_is_written_as_oci_writes_digests() {
+    let statement = parse(&a_statement()).unwrap();
+    let artifact = &statement.artifacts[0];
+    assert_eq!(artifact.digest(), format!("sha256:{}", artifact.sha256.to_hex()));
+    assert!(artifact.uri.as_ref().unwrap().ends_with(&artifact.digest()));
+}

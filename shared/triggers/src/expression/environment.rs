@@ -17,7 +17,7 @@ use crate::labels::label_safe;
 /// One environment for all expressions; it holds no values.
 pub(super) static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
     let mut env = Env::stdlib();
-    let added = [extensions::strings, extensions::lists, extensions::math, ours]
+    let added = [extensions::strings, extensions::lists, extensions::math, ours, super::version::functions]
         .iter()
         .try_for_each(|extension| env.add_extension(extension));
     added.expect("names of extensions do not clash; every test compiles with this environment");
@@ -29,7 +29,10 @@ pub(super) const MACROS: [&str; 9] =
     ["has", "all", "exists", "exists_one", "existsOne", "map", "filter", "sortBy", "optMap"];
 
 /// Every function, for names that are misspelt. `lists.range` is left out: it makes a million items of one number.
-pub(super) const FUNCTIONS: [&str; 63] = [
+pub(super) const FUNCTIONS: [&str; 66] = [
+    "isSemver",
+    "semverAtLeast",
+    "semverMatches",
     "labelSafe",
     "glob",
     "size",
@@ -117,7 +120,7 @@ fn call_glob<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, Execut
     Ok(CowVal::owned(CelBool::from(pattern.matches(text_argument(&args, 0)?))))
 }
 
-fn text_argument<'a>(args: &'a [CowVal<'_, '_>], index: usize) -> Result<&'a str, ExecutionError> {
+pub(super) fn text_argument<'a>(args: &'a [CowVal<'_, '_>], index: usize) -> Result<&'a str, ExecutionError> {
     let text = args.get(index).and_then(|value| value.downcast_ref::<CelString>());
     text.map(CelString::inner).ok_or(ExecutionError::MissingArgumentOrTarget)
 }

@@ -13,6 +13,8 @@ use cel::{
 use super::{
     ExpressionError,
     environment::{ENVIRONMENT, FUNCTIONS, MACROS},
+    types::Type,
+    version,
 };
 use crate::scope::{VARIABLES, members_of};
 
@@ -22,6 +24,11 @@ const MAX_DEPTH: usize = 32;
 /// `all`, `exists`, `map`, `filter` and functions that make a value larger than what they are given. Each
 /// multiplies the work or the size, so that a chain of them grows without bound.
 const MAX_GROWING: usize = 8;
+
+/// How many times larger than what an event holds (16 KiB of text, `scope`) replacing, joining and mapping may
+/// make a value, all of them together: 64 MiB, for an instant. Eight `replace` of one letter by sixteen, one after
+/// the other, would otherwise ask for more memory than there is.
+const MAX_FACTOR: usize = 4096;
 
 /// Functions whose result may be many times their argument, or whose time is more than its length.
 const GROWING: [&str; 8] = ["replace", "join", "format", "split", "flatten", "distinct", "sort", "reverse"];
@@ -46,33 +53,52 @@ pub(super) struct Read {
 pub(super) struct Guarded {
     pub(super) reads: Vec<Read>,
     pub(super) is_path: bool,
+    /// The type of the value, when it is certain.
+    pub(super) certain_type: Option<Type>,
 }
 
 /// Checks every name and bound.
 pub(super) fn check(source: &str, program: &Program) -> Result<Guarded, ExpressionError> {
-    let mut walk =
-        Walk { source, info: program.source_info(), bound: Vec::new(), reads: Vec::new(), growing: 0 };
+    let mut walk = Walk {
+        source,
+        info: program.source_info(),
+        bound: Vec::new(),
+        reads: Vec::new(),
+        growing: 0,
+        factor: 1,
+    };
     let root = program.expression();
     walk.expression(root, 0, 0)?;
     let is_path = walk.path(root).is_some_and(|path| !path.tested) && walk.reads.len() == 1;
-    Ok(Guarded { reads: walk.reads, is_path })
+    let certain_type =
+        walk.type_of(root).map_err(|wrong| walk.fault(wrong.node, wrong.message, wrong.fix))?;
+    Ok(Guarded { reads: walk.reads, is_path, certain_type })
 }
 
-struct Walk<'a> {
+pub(super) struct Walk<'a> {
     source: &'a str,
     info: &'a SourceInfo,
     /// Variables of `all(x, …)` and the like around this point.
     bound: Vec<String>,
     reads: Vec<Read>,
     growing: usize,
+    /// The product of what each growing call may multiply its value by.
+    factor: usize,
 }
 
 /// `a.b["c"]`, from the variable to the last member.
-struct Path<'a> {
+pub(super) struct Path<'a> {
     root: &'a str,
     root_id: u64,
     members: Vec<(&'a str, u64)>,
-    tested: bool,
+    pub(super) tested: bool,
+}
+
+impl<'a> Path<'a> {
+    /// The variable and the members.
+    pub(super) fn names(&self) -> Vec<&'a str> {
+        std::iter::once(self.root).chain(self.members.iter().map(|(name, _)| *name)).collect()
+    }
 }
 
 impl<'a> Walk<'a> {
@@ -108,7 +134,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The path that `node` is, when its root is no variable of a macro around it.
-    fn path(&self, node: &'a IdedExpr) -> Option<Path<'a>> {
+    pub(super) fn path(&self, node: &'a IdedExpr) -> Option<Path<'a>> {
         let mut members = Vec::new();
         let mut tested = false;
         let mut node = node;
@@ -200,6 +226,7 @@ impl<'a> Walk<'a> {
         }
         if GROWING.contains(&name) {
             self.grow(node)?;
+            self.multiply(node, factor_of(name, &call.args))?;
             if loops > 0 {
                 let message =
                     format!("`{name}` inside `all`, `exists`, `map` or `filter` could run for very long");
@@ -209,7 +236,13 @@ impl<'a> Walk<'a> {
         if name == "matches" {
             self.pattern(node, call)?;
         }
+        self.literal_version(name, call)?;
         target.into_iter().chain(&call.args).try_for_each(|part| self.expression(part, depth + 1, loops))
+    }
+
+    /// Whether a name is one of the namespaces of functions here.
+    pub(super) fn path_is_free(&self, name: &str) -> bool {
+        NAMESPACES.contains(&name) && !self.bound.iter().any(|bound| bound == name)
     }
 
     /// A pattern out of an event could be made to compile for very long; one in the file is checked here.
@@ -239,6 +272,19 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// A version or range that stands in the file is read now rather than when an event comes.
+    fn literal_version(&self, name: &str, call: &CallExpr) -> Result<(), ExpressionError> {
+        let Some(IdedExpr { expr: Expr::Literal(LiteralValue::String(text)), id }) = call.args.last() else {
+            return Ok(());
+        };
+        let wrong = match name {
+            "semverAtLeast" => version::version(text.inner()).err(),
+            "semverMatches" => version::ranges(text.inner()).err(),
+            _ => None,
+        };
+        wrong.map_or(Ok(()), |message| Err(ExpressionError { message, at: self.span(*id), fix: None }))
+    }
+
     fn comprehension(
         &mut self,
         node: &IdedExpr,
@@ -252,6 +298,8 @@ impl<'a> Walk<'a> {
                 "`all`, `exists`, `map`, `filter` and `sortBy` may not stand inside one another".to_owned();
             return Err(self.fault(node, message, "compute the inner list in the build"));
         }
+        let copies = appended(&it.loop_step).map_or(1, |item| count(item, &it.iter_var));
+        self.multiply(node, copies)?;
         self.expression(&it.iter_range, depth + 1, loops)?;
         self.expression(&it.accu_init, depth + 1, loops)?;
         let outside = self.bound.len();
@@ -277,7 +325,16 @@ impl<'a> Walk<'a> {
         Err(self.fault(node, message, "split the expression, or compute the value in the build"))
     }
 
-    fn fault(&self, node: &IdedExpr, message: String, fix: &str) -> ExpressionError {
+    fn multiply(&mut self, node: &IdedExpr, factor: usize) -> Result<(), ExpressionError> {
+        self.factor = self.factor.saturating_mul(factor.max(1));
+        if self.factor <= MAX_FACTOR {
+            return Ok(());
+        }
+        let message = format!("the value may become more than {MAX_FACTOR} times what an event holds");
+        Err(self.fault(node, message, "replace by shorter texts, or compute the value in the build"))
+    }
+
+    pub(super) fn fault(&self, node: &IdedExpr, message: String, fix: &str) -> ExpressionError {
         ExpressionError { message, at: self.span(node.id), fix: Some(fix.to_owned()) }
     }
 
@@ -309,6 +366,55 @@ impl<'a> Walk<'a> {
             Some(found) => found..found + name.len(),
             None => self.span(id),
         }
+    }
+}
+
+/// How many times its text a call may make longer. A text that comes with the event counts as the longest.
+fn factor_of(name: &str, args: &[IdedExpr]) -> usize {
+    let bytes = |arg: Option<&IdedExpr>| match arg.map(|arg| &arg.expr) {
+        Some(Expr::Literal(LiteralValue::String(text))) => Some(text.inner().len()),
+        _ => None,
+    };
+    match name {
+        "replace" => match (bytes(args.first()), bytes(args.get(1))) {
+            // Nothing is replaced before each letter and at the end.
+            (Some(0), Some(new)) => new + 1,
+            (Some(old), Some(new)) => new.div_ceil(old),
+            (None, Some(new)) => new + 1,
+            (_, None) => MAX_FACTOR,
+        },
+        "join" if args.is_empty() => 1,
+        "join" => bytes(args.first()).map_or(MAX_FACTOR, |separator| separator + 1),
+        _ => 1,
+    }
+}
+
+/// What `map` and `filter` add to their list in each turn; `all` and `exists` add nothing.
+fn appended(step: &IdedExpr) -> Option<&IdedExpr> {
+    let Expr::Call(call) = &step.expr else { return None };
+    match call.func_name.as_str() {
+        operators::ADD => match &call.args.get(1)?.expr {
+            Expr::List(list) => list.elements.first(),
+            _ => None,
+        },
+        operators::CONDITIONAL => appended(call.args.get(1)?),
+        _ => None,
+    }
+}
+
+/// How often a name stands in an expression.
+fn count(node: &IdedExpr, name: &str) -> usize {
+    let sum = |nodes: &mut dyn Iterator<Item = &IdedExpr>| nodes.map(|node| count(node, name)).sum();
+    match &node.expr {
+        Expr::Ident(found) => usize::from(found == name),
+        Expr::Call(call) => sum(&mut call.target.iter().map(|it| &**it).chain(&call.args)),
+        Expr::Select(select) => count(&select.operand, name),
+        Expr::List(list) => sum(&mut list.elements.iter()),
+        Expr::Map(map) => sum(&mut map.entries.iter().flat_map(|entry| match &entry.expr {
+            EntryExpr::MapEntry(entry) => vec![&entry.key, &entry.value],
+            EntryExpr::StructField(_) => Vec::new(),
+        })),
+        _ => 0,
     }
 }
 

@@ -123,6 +123,7 @@ fn what_could_run_long_is_refused() {
     let brackets = |levels: usize| format!("{}1{}", "(".repeat(levels), ")".repeat(levels));
     assert!(Expression::compile(&sum(30)).is_ok());
     assert!(Expression::compile(&brackets(12)).is_ok());
+    assert!(Expression::compile(&format!("build.branch{}", ".replace('/', '-')".repeat(8))).is_ok());
     for source in [
         "x".repeat(4097),
         sum(60),
@@ -134,6 +135,9 @@ fn what_could_run_long_is_refused() {
         "'a'.matches(build.branch)".to_owned(),
         "matches('a', 'b' + 'c')".to_owned(),
         format!("build.branch{}", ".replace('a', 'aa')".repeat(9)),
+        format!("build.branch{}", ".replace('a', 'aaaaaaaaaaaaaaaa')".repeat(4)),
+        "build.branch.replace('a', build.source).replace('b', 'cc')".to_owned(),
+        format!("[build.branch]{}", ".map(x, x + x + x + x + x)".repeat(6)),
         "Message{a: 1}".to_owned(),
     ] {
         assert!(Expression::compile(&source).is_err(), "{source}");
@@ -192,6 +196,84 @@ fn our_functions_work_in_both_spellings() {
 }
 
 #[test]
+fn versions_are_compared_by_the_rules_of_semver() {
+    for (source, holds) in [
+        ("semverAtLeast('1.10.0', '1.9.9')", true),
+        ("'v1.2.0'.semverAtLeast('1.2.0')", true),
+        ("semverAtLeast('1.2.0-rc.1', '1.2.0')", false),
+        ("semverAtLeast('1.2.0+a', '1.2.0+b')", true),
+        ("'1.5.2'.semverMatches('>=1.2, <2')", true),
+        ("semverMatches('2.0.0', '^1.2')", false),
+        ("semverMatches('2.0.0-rc.1', '>=1')", false),
+        ("isSemver(claimed.build.tag) || isSemver('1.2') || ''.isSemver()", false),
+        ("isSemver('v1.2.3') && !isSemver(build.branch)", true),
+    ] {
+        assert_eq!(evaluate(source), Ok(json!(holds)), "{source}");
+    }
+    let error = evaluate("semverAtLeast(build.branch, '1.0.0')").unwrap_err();
+    assert_eq!(error.message, "semverAtLeast: expected a version such as 1.2.3, found `main`");
+    let long = evaluate(
+        "semverAtLeast('1.0.0-' + artifact.sha256 + artifact.sha256 + artifact.sha256 + artifact.sha256, '1.0.0')",
+    );
+    assert!(long.unwrap_err().message.starts_with("semverAtLeast: expected a version"));
+    for (source, at) in [
+        ("semverAtLeast(build.branch, '1.0')", "'1.0'"),
+        ("build.branch.semverMatches('>=x')", "'>=x'"),
+        ("build.branch.semverMatches('')", "''"),
+    ] {
+        assert_eq!(refused(source).0, at, "{source}");
+    }
+}
+
+#[test]
+fn what_is_certain_to_fail_is_refused_when_the_file_is_read() {
+    for (source, message) in [
+        ("build.number == '5'", "a whole number is compared with text, which never holds"),
+        ("'5' != build.number", "text is compared with a whole number, which always holds"),
+        ("!(artifact.name == 5)", "text is compared with a whole number, which never holds"),
+        ("build.branch > 3", "text has no order with a whole number"),
+        ("'n-' + build.number", "text and a whole number cannot be added"),
+        ("build.branch * 2", "text is given to a calculation"),
+        ("build.number && true", "expected a condition, found a whole number"),
+        ("build.branch ? 1 : 2", "expected a condition before `?`, found text"),
+        ("'a' in build.branch", "expected a list or mapping after `in`, found text"),
+        ("labelSafe(build.number)", "`labelSafe` takes text, found a whole number"),
+        ("claimed.build.number.startsWith('4')", "`startsWith` takes text, found a whole number"),
+        ("size(build.branch) == 'x'", "a whole number is compared with text, which never holds"),
+        ("[build.number == '5']", "a whole number is compared with text, which never holds"),
+    ] {
+        assert_eq!(refused(source).1.message, message, "{source}");
+    }
+}
+
+#[test]
+fn what_may_hold_for_some_event_is_not_refused() {
+    for source in [
+        "artifact.annotations.size == '5' || artifact.annotations.size == 5",
+        "build.number == 5.0 && build.number < 5u",
+        "build.branch == null",
+        "artifact.annotations.x + build.branch",
+        "artifact.annotations.list.exists(build, build.number == '5')",
+        "has(build.tag) ? build.tag : build.number",
+        "build.branch in artifact.annotations || build.branch in ['a']",
+        "math.greatest(build.number, 2) == 2",
+        "strings.quote(build.branch) == 'x'",
+        "type(build.number) == int",
+        "build.pullRequest == 7 || build.pullRequest == '7'",
+        "optional.of(build.number).orValue('x') == 'x'",
+        "(build.number > 3 ? 'a' : 'b') == 'a'",
+        "build[artifact.name] == 3",
+    ] {
+        let found = Expression::compile(source);
+        assert!(found.is_ok(), "{source}: {found:?}");
+    }
+    let certain = |source: &str| Expression::compile(source).unwrap().certain_type();
+    assert_eq!(certain("build.branch == 'main' && !has(build.tag)"), Some(Type::Bool));
+    assert_eq!((certain("build.branch"), certain("build.number + 1")), (Some(Type::Text), Some(Type::Int)));
+    assert_eq!((certain("artifact.annotations.x"), certain("[1].exists(x, x == 1)")), (None, None));
+}
+
+#[test]
 fn every_function_that_is_suggested_exists() {
     for name in environment::FUNCTIONS {
         let called = if name.contains('.') || environment::MACROS.contains(&name) { continue } else { name };
@@ -237,5 +319,27 @@ proptest! {
         )
     ) {
         let _ = evaluate(&parts.concat());
+    }
+
+    /// What the file's reader lets through, over values as large as they may be, ends. Work is bounded by what the
+    /// guard counts: at most 8 loops or growing calls, none inside another, over at most 1000 items each.
+    #[test]
+    fn an_expression_that_is_let_through_ends_over_hostile_values(
+        steps in proptest::collection::vec(prop_oneof![
+            Just(".filter(x, x != 'q')"), Just(".map(x, x + x)"), Just(".sort()"), Just(".distinct()"), Just(".reverse()"),
+            Just(".join('aaaaaaaa')"), Just(".split('')"), Just(".split('a')"), Just(".replace('a', 'aaaaaaaaaaaaaaaa')"),
+            Just(".flatten()"), Just(".map(x, [x, x, x])"), Just(".exists(x, x.matches('^(a|b)*$'))"), Just(".upperAscii()"),
+        ], 0..12),
+        start in prop_oneof![Just("artifact.annotations.wide"), Just("artifact.annotations.letters"), Just("'aaaa'")],
+    ) {
+        let mut event = an_event();
+        event.artifact.annotations.insert("wide".to_owned(), json!(vec!["a"; 1000]));
+        event.artifact.annotations.insert("letters".to_owned(), json!("a".repeat(1024)));
+        let source = format!("{start}{}", steps.concat());
+        if let Ok(expression) = Expression::compile(&source) {
+            let growing = steps.iter().filter(|step| !step.contains("upper")).count();
+            prop_assert!(growing <= 8, "{source}");
+            let _ = expression.evaluate(&event.scope());
+        }
     }
 }

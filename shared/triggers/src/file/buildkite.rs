@@ -3,7 +3,10 @@
 use super::{findings::Findings, node::Member, scalar, section::Section};
 use crate::Buildkite;
 
-pub(super) const KEYS: &[&str] = &["organization", "webhookSecretEnv", "apiTokenEnv"];
+pub(super) const KEYS: &[&str] = &["organization", "webhookSecretEnv", "apiTokenEnv", "askAfter"];
+
+/// Most webhooks come within seconds; one that has not come by then was lost, or the build still runs.
+const ASK_AFTER_SECONDS: u64 = 300;
 
 pub(super) fn read(member: &Member, findings: &mut Findings) -> Option<Buildkite> {
     let section = Section::open("buildkite", KEYS, &member.value, &member.key_at, findings)?;
@@ -17,7 +20,13 @@ pub(super) fn read(member: &Member, findings: &mut Findings) -> Option<Buildkite
         found.map(str::to_owned)
     };
     let (webhook_secret_env, api_token_env) = (variable("webhookSecretEnv"), variable("apiTokenEnv"));
-    Some(Buildkite { organization: organization?.to_owned(), webhook_secret_env, api_token_env })
+    let ask_after = section.get("askAfter").map(|it| scalar::duration(it, findings));
+    Some(Buildkite {
+        organization: organization?.to_owned(),
+        webhook_secret_env,
+        api_token_env,
+        ask_after_seconds: ask_after.unwrap_or(Some(ASK_AFTER_SECONDS))?,
+    })
 }
 
 fn is_slug(text: &str) -> bool {

@@ -57,10 +57,21 @@ impl<'a> Findings<'a> {
 
     fn add(&mut self, mut finding: Finding, at: &At) -> &mut Finding {
         match at {
+            // What `defaults` share is read once for each trigger, and said once.
+            At::Bytes(range) if let Some(index) = self.said(&finding, range) => return &mut self.list[index],
             At::Bytes(range) => finding.place = Some(self.source.place(range)),
             At::Variable(name) => finding.message = format!("{} (set by {name})", finding.message),
         }
         self.push(finding)
+    }
+
+    fn said(&self, finding: &Finding, range: &Range<usize>) -> Option<usize> {
+        let place = self.source.place(range).bytes;
+        self.list.iter().position(|said| {
+            said.code == finding.code
+                && said.message == finding.message
+                && said.place.as_ref().is_some_and(|at| at.bytes == place)
+        })
     }
 
     fn push(&mut self, finding: Finding) -> &mut Finding {

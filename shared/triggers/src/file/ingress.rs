@@ -12,12 +12,11 @@ pub(super) fn read(member: &Member, findings: &mut Findings) -> Ingress {
     let Some(section) = Section::open("ingress", KEYS, &member.value, &member.key_at, findings) else {
         return Ingress::default();
     };
-    for key in ["runs", "deadletters"] {
-        later::refuse(section.get(key), "the route", findings);
-    }
+    later::refuse(section.get("deadletters"), "the route", findings);
     Ingress {
         events: section.get("events").and_then(|it| route(it, "ingress.events", true, findings)),
         builds: section.get("builds").and_then(|it| route(it, "ingress.builds", true, findings)),
+        runs: section.get("runs").and_then(|it| route(it, "ingress.runs", true, findings)),
         sweep: section.get("sweep").and_then(|it| route(it, "ingress.sweep", false, findings)),
     }
 }

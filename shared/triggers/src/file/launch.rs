@@ -78,6 +78,7 @@ pub(super) fn read(
                 parameters: Vec::new(),
                 artifacts: Vec::new(),
                 sound: true,
+                unseen: false,
             };
             job.compile(members)
         }
@@ -135,6 +136,8 @@ struct Job<'a, 'f> {
     parameters: Vec<Given>,
     artifacts: Vec<Given>,
     sound: bool,
+    /// The template was not looked at.
+    unseen: bool,
 }
 
 impl Job<'_, '_> {
@@ -180,7 +183,10 @@ impl Job<'_, '_> {
             }
             self.sound = false;
         }
-        self.remarks();
+        self.remarks(pipeline.as_ref());
+        if self.unseen {
+            self.pieces.push(Piece::Unseen);
+        }
         let vertex = self.around.vertex?;
         let dynamic =
             [&self.parameters, &self.artifacts].into_iter().flatten().any(|given| !given.value.is_literal());
@@ -188,6 +194,7 @@ impl Job<'_, '_> {
             kind: self.kind,
             project: vertex.project.clone(),
             location: vertex.location.clone(),
+            impersonate: vertex.impersonate.clone(),
             body: self.pieces,
             parameters: self.parameters,
             artifacts: self.artifacts,
@@ -209,6 +216,7 @@ impl Job<'_, '_> {
             self.comma();
             self.labels(None);
         }
+        self.template_uri(pipeline);
         if self.kind == LaunchKind::PipelineJob && body.member("runtimeConfig").is_none() {
             self.comma();
             self.runtime_config(None, pipeline);

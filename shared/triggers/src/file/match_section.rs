@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     build_word::{BuildReads, is_forks_choice},
-    expression::Expression,
+    expression::{Expression, Type},
     matching::{ArtifactPattern, ArtifactPatterns, Clause, Match, When},
 };
 
@@ -35,7 +35,8 @@ pub(super) struct Reads {
 impl Reads {
     /// One fact, by name.
     pub(super) fn of(fact: FactName, at: &At) -> Self {
-        let what = BuildReads { facts: vec![fact], names_a_branch: is_forks_choice(fact) };
+        let what =
+            BuildReads { facts: vec![fact], names_a_branch: is_forks_choice(fact), identity: Vec::new() };
         Self { what, at: at.clone() }
     }
 }
@@ -122,6 +123,13 @@ fn when(member: &Member, reads: &mut Vec<Reads>, findings: &mut Findings) -> Opt
     if found.reads().iter().any(|path| path.first().is_some_and(|first| first == "claimed")) {
         let message = "expected vouched facts in `when`, found `claimed`, which is the job's own word";
         findings.error("claimed-in-when", &member.value.at, message).fix("read build.… instead");
+    }
+    if let Some(other) = found.certain_type().filter(|certain| *certain != Type::Bool) {
+        let message =
+            format!("expected a condition for `when`, found an expression that is {}", other.name());
+        findings
+            .error("bad-expression", &member.value.at, message)
+            .fix("compare it with something: `… == …`");
     }
     super::trigger::note_reads(&found, &member.value.at, reads);
     Some(When { source: source.to_owned(), expression: found })

@@ -1,5 +1,7 @@
 //! `require`.
 
+use std::collections::HashMap;
+
 use launchgate_statement::FactName;
 use launchgate_trust::{Repository, SignerId};
 
@@ -18,7 +20,7 @@ use crate::{
 };
 
 pub(super) const KEYS: &[&str] =
-    &["signers", "sources", "pullRequest", "repository", "maxAge", "artifact", "build"];
+    &["signers", "sources", "pullRequest", "repository", "maxAge", "artifact", "build", "trustsCluster"];
 pub(super) const SIGNERS_KEYS: &[&str] = &["anyOf", "atLeast"];
 
 /// How Buildkite says a build was started. Source: buildkite.com/docs/apis/rest-api/builds, `source`.
@@ -30,7 +32,7 @@ const MAX_AGE_SECONDS: u64 = 86_400;
 pub(super) fn read(
     member: &Member,
     signers: &SignerList,
-    sets: &mut Vec<Vec<SignerId>>,
+    sets: &mut HashMap<Vec<SignerId>, usize>,
     reads: &mut Vec<Reads>,
     findings: &mut Findings,
 ) -> Option<Requirements> {
@@ -45,11 +47,10 @@ pub(super) fn read(
         section.get("artifact").map(|it| scalar::choice(it, &["none", "exists", "content"], findings));
     let build = section.get("build").map(|it| scalar::choice(it, &["none", "passed"], findings));
     let max_age = section.get("maxAge").map(|it| scalar::duration(it, findings));
+    let trusts_cluster = section.get("trustsCluster").map(|it| scalar::text(it, findings));
     let (any_of, at_least) = permitted?;
-    let signer_set = sets.iter().position(|set| *set == any_of).unwrap_or_else(|| {
-        sets.push(any_of.clone());
-        sets.len() - 1
-    });
+    let next = sets.len();
+    let signer_set = *sets.entry(any_of.clone()).or_insert(next);
     Some(Requirements {
         any_of,
         signer_set,
@@ -70,6 +71,7 @@ pub(super) fn read(
             _ => None,
         },
         build_passed: build.unwrap_or(Some("none"))? == "passed",
+        trusts_cluster: trusts_cluster.map_or(Some(None), |read| read.map(Some))?.map(str::to_owned),
         max_age_seconds: max_age.unwrap_or(Some(MAX_AGE_SECONDS))?,
     })
 }

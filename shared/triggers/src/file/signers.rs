@@ -2,20 +2,19 @@
 
 use launchgate_statement::Timestamp;
 use launchgate_trust::{
-    BuildkiteOidc, ForkBuilds, PatternList, PublicKey, Root, Scheme, Signer, SignerId, SignerKind, Signers,
-    Sigstore, TrustError, TrustedRoot, Wildcards,
+    BuildkiteOidc, BuildkiteWebhook, ForkBuilds, PatternList, PublicKey, Root, Scheme, Signer, SignerId,
+    SignerKind, Signers, Sigstore, TrustError, TrustedRoot, Wildcards,
 };
 
 use super::{
     Files,
     findings::{At, Findings},
-    later,
     node::{Member, Node, Shape},
     scalar,
     section::Section,
 };
 
-use crate::Place;
+use crate::{Buildkite, Place};
 
 pub(super) const KEYS: &[&str] = &[
     "id",
@@ -36,6 +35,8 @@ pub(super) const OIDC_KEYS: &[&str] =
     &["organization", "organizationId", "pipelineIds", "cluster", "queue", "forkBuilds"];
 
 pub(super) const SIGSTORE_KEYS: &[&str] = &["organization", "trustedRoot", "forkBuilds"];
+
+pub(super) const WEBHOOK_KEYS: &[&str] = &["organization"];
 
 const SCHEMES: &[&str] = &["ed25519", "ecdsa-p256", "ecdsa-p384", "rsa-pss-sha256", "rsa-pkcs1v15-sha256"];
 
@@ -85,6 +86,10 @@ pub(super) struct Around<'a> {
     /// `service.audience`; `None` when it is broken, which has its own finding.
     pub(super) audience: Option<&'a str>,
     pub(super) files: &'a dyn Files,
+    /// `buildkite`; `None` when it is absent or broken.
+    pub(super) buildkite: Option<&'a Buildkite>,
+    /// Whether `ingress.builds` is there.
+    pub(super) takes_builds: bool,
 }
 
 pub(super) fn read(member: &Member, around: &Around, findings: &mut Findings) -> SignerList {
@@ -173,10 +178,12 @@ fn rotate_after(member: &Member, section: &Section, findings: &mut Findings) -> 
 }
 
 fn kind(section: &Section, around: &Around, findings: &mut Findings) -> Option<SignerKind> {
-    later::refuse(section.get("buildkiteWebhook"), "this kind of signer", findings);
-    for (key, others) in
-        [("buildkiteOidc", &["sigstore", "publicKey", "scheme"][..]), ("sigstore", &["publicKey", "scheme"])]
-    {
+    let kinds = [
+        ("buildkiteOidc", &["sigstore", "buildkiteWebhook", "publicKey", "scheme"][..]),
+        ("sigstore", &["buildkiteWebhook", "publicKey", "scheme"]),
+        ("buildkiteWebhook", &["publicKey", "scheme"]),
+    ];
+    for (key, others) in kinds {
         if section.get(key).is_none() {
             continue;
         }
@@ -193,12 +200,13 @@ fn kind(section: &Section, around: &Around, findings: &mut Findings) -> Option<S
     if let Some(sigstore) = section.get("sigstore") {
         return self::sigstore(sigstore, around, findings).map(SignerKind::Sigstore);
     }
+    if let Some(webhook) = section.get("buildkiteWebhook") {
+        return buildkite_webhook(webhook, around, findings).map(SignerKind::BuildkiteWebhook);
+    }
     let Some(key) = section.get("publicKey") else {
-        if section.get("buildkiteWebhook").is_none() {
-            let fix = "say what proves the signer: `publicKey: keys/release.pem`, or for Buildkite's own token \
-                       `buildkiteOidc: { organization: …, forkBuilds: disabled }`";
-            section.need("publicKey", fix, findings);
-        }
+        let fix = "say what proves the signer: `publicKey: keys/release.pem`, or for Buildkite's own token \
+                   `buildkiteOidc: { organization: …, forkBuilds: disabled }`";
+        section.need("publicKey", fix, findings);
         return None;
     };
     let scheme = section.get("scheme");
@@ -290,6 +298,33 @@ fn buildkite_oidc(member: &Member, around: &Around, findings: &mut Findings) -> 
         queue: queue?,
         fork_builds: fork_builds?,
     })
+}
+
+fn buildkite_webhook(member: &Member, around: &Around, findings: &mut Findings) -> Option<BuildkiteWebhook> {
+    let section = Section::open("buildkiteWebhook", WEBHOOK_KEYS, &member.value, &member.key_at, findings)?;
+    let organization_member = section.need("organization", "name the organization's slug", findings)?;
+    let organization = scalar::text(organization_member, findings)?;
+    let message = "`buildkiteWebhook` is the weakest signer: it proves the build, and the artifact is the word of any job \
+                   in the build's cluster";
+    let fix = "use it for first steps; `buildkiteOidc` needs nothing to keep either, and binds the artifact to the job";
+    findings.warning("weakest-signer", &member.key_at, message).fix(fix);
+    if !around.takes_builds {
+        let message = "events of this signer are made of Buildkite's webhooks, and nothing lets these in";
+        let fix = "add `ingress.builds` and `buildkite: { organization: …, webhookSecretEnv: … }`";
+        findings.error("no-build-facts", &member.key_at, message).fix(fix);
+        return None;
+    }
+    if let Some(buildkite) = around.buildkite
+        && buildkite.organization != organization
+    {
+        let message = format!(
+            "expected the organization {} of `buildkite`, whose webhooks alone are believed, found `{organization}`",
+            buildkite.organization
+        );
+        findings.error("foreign-organization", &organization_member.value.at, message);
+        return None;
+    }
+    Some(BuildkiteWebhook { organization: organization.to_owned() })
 }
 
 /// The key's PEM: inline, or a file beside this one.

@@ -9,12 +9,22 @@ pub(crate) struct Source<'a> {
     name: &'a str,
     text: &'a str,
     line_starts: Vec<usize>,
+    /// Characters before each block of the text, so that a column in a file of one long line is not counted
+    /// from its start.
+    counted: Vec<usize>,
 }
+
+/// Bytes in a block of `counted`.
+const BLOCK: usize = 1024;
 
 impl<'a> Source<'a> {
     pub(crate) fn new(name: &'a str, text: &'a str) -> Self {
         let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
-        Self { name, text, line_starts: std::iter::once(0).chain(breaks).collect() }
+        let mut counted = vec![0];
+        for block in text.as_bytes().chunks(BLOCK) {
+            counted.push(counted[counted.len() - 1] + characters(block));
+        }
+        Self { name, text, line_starts: std::iter::once(0).chain(breaks).collect(), counted }
     }
 
     /// What stands at a byte range; empty for a range outside the text.
@@ -29,8 +39,13 @@ impl<'a> Source<'a> {
         let line_start = self.line_starts[line - 1];
         let line_end = self.line_starts.get(line).map_or(self.text.len(), |next| next - 1);
         let end = self.boundary(range.end).clamp(start, line_end.max(start));
-        let column = self.text[line_start..start].chars().count() + 1;
+        let column = self.characters_before(start) - self.characters_before(line_start) + 1;
         Place { file: self.name.to_owned(), line, column, bytes: start..end }
+    }
+
+    fn characters_before(&self, at: usize) -> usize {
+        let block = at / BLOCK;
+        self.counted[block] + characters(&self.text.as_bytes()[block * BLOCK..at])
     }
 
     fn boundary(&self, at: usize) -> usize {
@@ -55,5 +70,28 @@ impl<'a> Source<'a> {
             }
             _ => scalar.clone(),
         }
+    }
+}
+
+/// Characters that begin in these bytes of a text.
+fn characters(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| !matches!(byte, 0x80..=0xbf)).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_counts_characters_from_the_start_of_its_line_however_long_that_is() {
+        let line = "ä€𝄞x".repeat(BLOCK);
+        let text = format!("first\n{line}\n{line}");
+        let source = Source::new("f", &text);
+        for (at, _) in text.char_indices().step_by(97) {
+            let place = source.place(&(at..at + 1));
+            let line_start = text[..at].rfind('\n').map_or(0, |before| before + 1);
+            assert_eq!(place.column, text[line_start..at].chars().count() + 1, "byte {at}");
+        }
+        assert_eq!(source.place(&(text.len()..text.len())).column, line.chars().count() + 1);
     }
 }

@@ -1,17 +1,21 @@
 //! `triggers`: which build may start what.
 
+use std::collections::{HashMap, HashSet};
+
+use launchgate_statement::Sha256;
 use launchgate_trust::{BUILD_FACTS, SignerId, SignerKind, facts_vouched_by};
 
 use super::{
     Files,
+    defaults::Defaults,
     findings::{At, Findings},
-    later, launch,
+    identity, later, launch,
     match_section::{self, Reads},
     node::{Member, Node, Shape},
     require, scalar,
     section::Section,
     signers::SignerList,
-    wait_for,
+    turns, vertex, wait_for, webhook_signer,
 };
 use crate::{
     Mode, Trigger, TriggerName, Vertex,
@@ -31,6 +35,7 @@ pub(super) const KEYS: &[&str] = &[
     "maxLaunchesPerHour",
     "waitFor",
     "onAmbiguous",
+    "vertex",
     "launch",
 ];
 
@@ -47,40 +52,47 @@ pub(super) struct Context<'a> {
 /// The sound triggers and the distinct `anyOf` lists.
 pub(super) fn read_all(
     member: &Member,
+    defaults: &mut Defaults,
     context: &Context,
     findings: &mut Findings,
 ) -> (Vec<Trigger>, Vec<Vec<SignerId>>) {
-    let (mut triggers, mut sets) = (Vec::new(), Vec::new());
+    let (mut triggers, mut sets) = (Vec::new(), HashMap::new());
     let Shape::List(items) = &member.value.shape else {
         let message = format!("expected a list for `triggers`, found {}", member.value.kind());
         findings.error("wrong-type", &member.value.at, message);
-        return (triggers, sets);
+        return (triggers, Vec::new());
     };
     if items.is_empty() {
         findings.error("empty-value", &member.key_at, "expected at least one trigger, found none");
     }
-    let mut names = Vec::new();
+    let mut names = HashSet::new();
     for item in items {
         if let Some(name) = item.get("name")
             && let Shape::Text(text) = &name.shape
         {
-            if names.contains(&text) {
+            if !names.insert(text) {
                 let message = format!("the trigger name `{text}` stands twice");
                 findings
                     .error("duplicate-trigger", &name.at, message)
                     .fix("give each trigger a name of its own");
             }
-            names.push(text);
         }
-        triggers.extend(read(item, context, &mut sets, findings));
+        let whole = defaults.under(item);
+        triggers.extend(read(whole.as_ref().unwrap_or(item), defaults, context, &mut sets, findings));
     }
-    (triggers, sets)
+    if items.iter().any(|item| matches!(item.shape, Shape::Map(_))) {
+        defaults.warn_of_unused(findings);
+    }
+    let mut sets: Vec<_> = sets.into_iter().collect();
+    sets.sort_unstable_by_key(|(_, place)| *place);
+    (triggers, sets.into_iter().map(|(set, _)| set).collect())
 }
 
 fn read(
     item: &Node,
+    defaults: &Defaults,
     context: &Context,
-    sets: &mut Vec<Vec<SignerId>>,
+    sets: &mut HashMap<Vec<SignerId>, usize>,
     findings: &mut Findings,
 ) -> Option<Trigger> {
     let section = Section::open("a trigger", KEYS, item, &item.at, findings)?;
@@ -94,24 +106,38 @@ fn read(
     let wait_for = wait_for::read(section.get("waitFor"), findings);
 
     let mut reads = Vec::new();
+    let turns = turns::read(&section, &mut reads, findings);
     let match_block = section.need("match", "add `match: { pipeline: … }`", findings);
     let matching = match_block.and_then(|it| match_section::read(it, &mut reads, findings));
     let require = section.need("require", "add `require: { signers: { anyOf: [ID] } }`", findings);
     let require_block = require;
     let require = require.and_then(|it| require::read(it, context.signers, sets, &mut reads, findings));
+    let vertex = vertex::read_of_trigger(section.get("vertex"), context.vertex, findings);
     let launch = section.need("launch", "add `launch: { pipelineJob: … }`", findings);
     let around = launch::Around {
         trigger: name,
-        vertex: context.vertex,
+        vertex: vertex.as_ref(),
         artifact: matching.as_ref().and_then(|matching| matching.artifact.as_ref()),
         files: context.files,
     };
     let mut remarks = Vec::new();
+    let launch_block = launch;
     let launch = launch.and_then(|it| launch::read(it, &around, &mut reads, &mut remarks, findings));
     if let Some(require) = &require {
-        unvouched(&reads, &require.any_of, context, findings);
+        // A place in `defaults` does not say whose clause it is.
+        let whose = |at: &At| match name {
+            Some(name) if defaults.hold(at) => format!(" (in the trigger `{name}`)"),
+            _ => String::new(),
+        };
+        identity::check(&reads, &require.any_of, context, findings);
+        unvouched(&reads, &require.any_of, context, &whose, findings);
         if let Some(block) = require_block {
-            build_facts(&BuildPlaces { require: block, reads: &reads }, require, context, findings);
+            build_facts(&BuildPlaces { require: block, reads: &reads }, require, context, &whose, findings);
+            let blocks = webhook_signer::Blocks {
+                matching: match_block.zip(matching.as_ref()),
+                require: (block, require),
+            };
+            webhook_signer::safeguards(&blocks, context.signers, findings);
         }
     }
 
@@ -131,13 +157,21 @@ fn read(
         matching: matching?,
         require: require?,
         launch: launch?,
+        turns: turns?,
         reads: BuildReads {
             names_a_branch: reads.iter().any(|read| read.what.names_a_branch),
+            identity: Vec::new(),
             facts: reads.into_iter().flat_map(|read| read.what.facts).collect(),
         },
         wait_for_build: wait_for?.build,
         wait_for_artifact: wait_for?.artifact,
         match_text: match_block.map(|it| it.value.to_json().to_string()).unwrap_or_default(),
+        launch_digest: Sha256::of(
+            launch_block.map(|it| it.value.to_json().to_string()).unwrap_or_default().as_bytes(),
+        ),
+        asks_for_artifact: require_block
+            .and_then(|it| it.value.get("artifact"))
+            .is_some_and(|word| matches!(&word.shape, Shape::Text(word) if word != "none")),
         place,
         remarks,
     })
@@ -145,11 +179,8 @@ fn read(
 
 /// Keys that this version accepts in their neutral form only.
 fn later_work(section: &Section, findings: &mut Findings) {
-    later::neutral(section.get("oncePer"), "event", &["event", "build", "commit", "artifact"], findings);
-    later::neutral(section.get("order"), "any", &["any", "newest"], findings);
     later::neutral(section.get("onAmbiguous"), "hold", &["hold", "relaunch"], findings);
     later::refuse(section.get("concurrency"), "a concurrency limit", findings);
-    later::refuse(section.get("maxLaunchesPerHour"), "an hourly limit", findings);
 }
 
 /// Notes what an expression reads of the build.
@@ -162,7 +193,13 @@ const TAKE_BUILDS: &str = "let Buildkite's webhooks in: add `ingress.builds` and
                            webhookSecretEnv: … }`";
 
 /// A fact that no permitted signer can ever prove makes a clause that never holds.
-fn unvouched(reads: &[Reads], any_of: &[SignerId], context: &Context, findings: &mut Findings) {
+fn unvouched(
+    reads: &[Reads],
+    any_of: &[SignerId],
+    context: &Context,
+    whose: &dyn Fn(&At) -> String,
+    findings: &mut Findings,
+) {
     let kinds: Option<Vec<&SignerKind>> =
         any_of.iter().map(|id| context.signers.get(id.as_str()).map(|signer| &signer.kind)).collect();
     let Some(kinds) = kinds else { return };
@@ -175,7 +212,8 @@ fn unvouched(reads: &[Reads], any_of: &[SignerId], context: &Context, findings: 
                 continue;
             }
             let name = fact.as_str();
-            let message = format!("no signer in `anyOf` can prove build.{name}, so this never holds");
+            let whose = whose(&read.at);
+            let message = format!("no signer in `anyOf` can prove build.{name}, so this never holds{whose}");
             let ways = if by_buildkite { format!("{TAKE_BUILDS}; or ") } else { String::new() };
             findings.error("unvouched-fact", &read.at, message).fix(format!(
                 "{ways}permit a `publicKey` signer too, which vouches for all it says; in parameters the build's own \
@@ -193,7 +231,13 @@ struct BuildPlaces<'a> {
 
 /// What needs Buildkite's own word must have a way to get it, and a trigger for builds of forks must say
 /// which pull requests it takes.
-fn build_facts(places: &BuildPlaces, require: &Requirements, context: &Context, findings: &mut Findings) {
+fn build_facts(
+    places: &BuildPlaces,
+    require: &Requirements,
+    context: &Context,
+    whose: &dyn Fn(&At) -> String,
+    findings: &mut Findings,
+) {
     let of_forks = require
         .any_of
         .iter()
@@ -201,9 +245,13 @@ fn build_facts(places: &BuildPlaces, require: &Requirements, context: &Context, 
     if let Some(id) = of_forks
         && places.require.value.get("pullRequest").is_none()
     {
-        let message = format!(
-            "the signer `{id}` says `forkBuilds: enabled`, and this trigger does not say which pull requests it takes"
-        );
+        let kind = context.signers.get(id.as_str()).map(|signer| &signer.kind);
+        let said = match kind {
+            Some(SignerKind::BuildkiteWebhook(_)) => "speaks for whatever Buildkite builds",
+            _ => "says `forkBuilds: enabled`",
+        };
+        let message =
+            format!("the signer `{id}` {said}, and this trigger does not say which pull requests it takes");
         findings.error("pull-request-unstated", &places.require.key_at, message).fix(
             "add `pullRequest: none` to `require` (builds of branches only), `sameRepository` (no forks) or `any`",
         );
@@ -212,6 +260,7 @@ fn build_facts(places: &BuildPlaces, require: &Requirements, context: &Context, 
         return;
     }
     let mut missing = |at: &At, message: String| {
+        let message = format!("{message}{}", whose(at));
         findings.error("no-build-facts", at, message).fix(TAKE_BUILDS);
     };
     if require.pull_request != PullRequestRule::Any
@@ -223,6 +272,11 @@ fn build_facts(places: &BuildPlaces, require: &Requirements, context: &Context, 
         && let Some(node) = places.require.value.get("build")
     {
         missing(&node.at, "only Buildkite's webhook says whether a build passed".to_owned());
+    }
+    if require.trusts_cluster.is_some()
+        && let Some(node) = places.require.value.get("trustsCluster")
+    {
+        missing(&node.at, "only Buildkite's webhook says in which cluster a build ran".to_owned());
     }
     if let Some(id) = of_forks
         && let Some(read) = places.reads.iter().find(|read| read.what.names_a_branch)

@@ -2,7 +2,7 @@
 //!
 //! Promises: what is not at hand is waited for and never guessed; each rung says who proves it.
 
-use launchgate_outcome::{Check, Reason, Voucher};
+use launchgate_outcome::{Check, Reason};
 use launchgate_statement::Build;
 use launchgate_trust::{BuildFacts, FactsOrigin, PullRequest};
 
@@ -99,6 +99,21 @@ pub(super) fn passed(_: &Requirements, evidence: &Evidence) -> Rung {
     }
 }
 
+/// Whether the build ran where the trigger trusts every job not to speak for another build.
+pub(super) fn cluster(asked: &Requirements, evidence: &Evidence) -> Rung {
+    let name = "require.trustsCluster";
+    let expected = asked.trusts_cluster.as_deref().unwrap_or_default();
+    let BuildWord::Said { facts, .. } = evidence.word else {
+        return (awaiting(name, expected.to_owned()), None);
+    };
+    let actual = facts.cluster().unwrap_or("none");
+    let failed = (facts.cluster() != Some(expected)).then(|| {
+        let message = format!("expected a build of the cluster {expected}, found {actual}");
+        (Reason::ClusterNotTrusted, message)
+    });
+    judged(name, expected, actual.to_owned(), facts, failed)
+}
+
 /// A rung on Buildkite's own word.
 fn judged(
     name: &'static str,
@@ -113,9 +128,9 @@ fn judged(
 
 /// Says who proves it: Buildkite's webhook, or nobody but the operator who asks.
 fn by_buildkite(rung: Check, facts: &BuildFacts) -> Check {
-    let rung = rung.voucher(Voucher::Webhook);
+    let rung = rung.voucher(facts.voucher());
     match facts.origin() {
-        FactsOrigin::Webhook(_) => rung,
+        FactsOrigin::Webhook(_) | FactsOrigin::Rest(_) => rung,
         FactsOrigin::Operator => rung.detail("given by the operator"),
     }
 }

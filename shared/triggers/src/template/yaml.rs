@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 use serde_json::{Map, Value};
 
-use super::TemplateError;
+use super::{TemplateError, foreign};
 use crate::pyyaml::{self, Kind};
 
 /// Nodes a document may have once its aliases are written out. KFP writes none; a file of a few lines that
@@ -31,7 +31,10 @@ pub(super) fn read(text: &str) -> Result<Value, TemplateError> {
     let Some(first) = reader.document()? else {
         return Err(TemplateError::new("the template is empty"));
     };
-    if let Some(second) = reader.document()? {
+    // What is no pipeline is told by its own name, whatever follows it.
+    if foreign::foreign(&first).is_none()
+        && let Some(second) = reader.document()?
+    {
         let platforms_only = second.as_object().is_some_and(|it| it.keys().all(|key| key == "platforms"));
         if !(platforms_only || second.is_null()) || reader.document()?.is_some() {
             return Err(TemplateError::new("the file has a second document that is not KFP's `platforms:`")

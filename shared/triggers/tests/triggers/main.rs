@@ -3,12 +3,22 @@
 
 mod an_event;
 mod artifact_demands;
+mod bad_input;
 mod build_facts;
+mod candidates;
 mod decisions;
+mod defaults;
+mod every_field;
 mod findings;
+mod identity;
+mod kfp;
 mod launches;
 mod lints;
 mod mutations;
+mod places;
+mod remote_templates;
 mod sound_files;
 mod the_file;
+mod turns;
+mod typed_parameters;
 mod vectors;

@@ -7,13 +7,17 @@ use launchgate_statement::{Envelope, EventDigest, Timestamp};
 use super::{BuildkiteKeys, KeyWanted};
 use crate::buildkite_token::{BuildkiteToken, NoToken};
 use crate::mismatch::bounded;
-use crate::{CertificateProof, Jwks, Signer, SignerKind, Signers, TokenProof, VerifiedSignature, sigstore};
+use crate::{
+    Carrier, CertificateProof, Jwks, Signer, SignerKind, Signers, TokenProof, VerifiedSignature,
+    WebhookProof, sigstore,
+};
 
 /// What a signer made: a signature by its key, these tokens, or a bundle with this certificate.
 pub(super) enum Evidence<'p> {
     Key,
     Tokens(Vec<&'p BuildkiteToken>),
     Certificate(&'p Certificate),
+    Webhook(&'p WebhookProof),
 }
 
 /// A signer with what it made.
@@ -27,17 +31,20 @@ pub(super) enum Proof {
     Key,
     Token(TokenProof),
     Certificate(CertificateProof),
+    Webhook(WebhookProof),
 }
 
 impl VerifiedSignature {
     pub(super) fn of(signer: &Signer, proof: Proof) -> Self {
-        let (token, certificate) = match proof {
-            Proof::Key => (None, None),
-            Proof::Token(proof) => (Some(Box::new(proof)), None),
-            Proof::Certificate(proof) => (None, Some(Box::new(proof))),
-        };
         let (root, voucher) = (signer.kind.root(), signer.kind.voucher());
-        Self { signer: signer.id.clone(), root, voucher, token, certificate }
+        let bare =
+            Self { signer: signer.id.clone(), root, voucher, token: None, certificate: None, webhook: None };
+        match proof {
+            Proof::Key => bare,
+            Proof::Token(proof) => Self { token: Some(Box::new(proof)), ..bare },
+            Proof::Certificate(proof) => Self { certificate: Some(Box::new(proof)), ..bare },
+            Proof::Webhook(proof) => Self { webhook: Some(Box::new(proof)), ..bare },
+        }
     }
 }
 
@@ -93,7 +100,7 @@ impl<'s> Presented<'s> {
             .iter()
             .filter_map(|signer| match &signer.kind {
                 SignerKind::BuildkiteOidc(oidc) => Some(oidc),
-                SignerKind::PublicKey(_) | SignerKind::Sigstore(_) => None,
+                SignerKind::PublicKey(_) | SignerKind::Sigstore(_) | SignerKind::BuildkiteWebhook(_) => None,
             })
             .collect();
         if kinds.is_empty() {
@@ -137,6 +144,7 @@ impl<'s> Presented<'s> {
         pae: &[u8],
         digest: EventDigest,
         published: Timestamp,
+        carrier: &Carrier<'s>,
     ) -> (Vec<Made<'s>>, Vec<Refusal>) {
         let (mut made, mut refused) = (Vec::new(), self.refused.clone());
         for signer in signers.iter() {
@@ -145,12 +153,17 @@ impl<'s> Presented<'s> {
                 SignerKind::BuildkiteOidc(oidc) => {
                     let mut accepted = Vec::new();
                     for token in &self.tokens {
-                        match oidc.accepts(&token.claims, digest, published) {
+                        match oidc.accepts(&token.claims, digest, published, carrier.token_time()) {
                             Ok(()) => accepted.push(token),
                             Err(refusal) => refused.push(refusal),
                         }
                     }
                     (!accepted.is_empty()).then_some(Evidence::Tokens(accepted))
+                }
+                SignerKind::BuildkiteWebhook(webhook) => {
+                    let proof = carrier.webhook();
+                    let own = proof.filter(|proof| proof.event == digest && webhook.accepts(proof));
+                    own.map(Evidence::Webhook)
                 }
                 SignerKind::Sigstore(signer) => {
                     let under_root = self.certificates.iter().find(|(root, _)| **root == signer.trusted_root);

@@ -8,6 +8,7 @@ use super::{
     evidence::{Evidence, Made, Proof, nearness},
 };
 use crate::buildkite_token::BuildkiteToken;
+use crate::carrier::TokenTime;
 use crate::mismatch::{Mismatch, bounded};
 use crate::plugin_mistakes::recognise;
 use crate::signer::OutOfForce;
@@ -84,16 +85,18 @@ impl Ladder {
         statement: &Statement,
         in_force: Vec<Made<'s>>,
         published: Timestamp,
+        counts: TokenTime,
     ) -> Result<Vec<(&'s Signer, Proof)>, Rejection> {
         let (mut identified, mut out) = (Vec::new(), Vec::new());
         for Made { signer, evidence } in in_force {
             let proof = match (&signer.kind, evidence) {
                 (SignerKind::BuildkiteOidc(oidc), Evidence::Tokens(tokens)) => {
-                    first_proof(oidc, &tokens, statement, published).map(Proof::Token)
+                    first_proof(oidc, &tokens, statement, published, counts).map(Proof::Token)
                 }
                 (SignerKind::Sigstore(sigstore), Evidence::Certificate(certificate)) => {
                     sigstore.prove(certificate, envelope, statement, published).map(Proof::Certificate)
                 }
+                (_, Evidence::Webhook(proof)) => Ok(Proof::Webhook(proof.clone())),
                 _ => Ok(Proof::Key),
             };
             match proof {
@@ -133,7 +136,7 @@ impl Ladder {
             return Err(self.refuse(check, refusal, &[]));
         }
         let pipeline = statement.build.pipeline.as_deref().unwrap_or_default();
-        for voucher in [Voucher::Key, Voucher::Token, Voucher::Certificate] {
+        for voucher in [Voucher::Key, Voucher::Token, Voucher::Certificate, Voucher::Webhook] {
             let of_kind = speaking.iter().map(|(signer, _)| *signer);
             let of_kind: Vec<_> = of_kind.filter(|signer| signer.kind.voucher() == voucher).collect();
             if !of_kind.is_empty() {
@@ -159,10 +162,11 @@ fn first_proof(
     tokens: &[&BuildkiteToken],
     statement: &Statement,
     published: Timestamp,
+    counts: TokenTime,
 ) -> Result<crate::TokenProof, Mismatch> {
     let (last, earlier) = tokens.split_last().expect("a signer that made no token made nothing");
-    let agreeing = earlier.iter().find_map(|token| oidc.prove(token, statement, published).ok());
-    agreeing.map_or_else(|| oidc.prove(last, statement, published), Ok)
+    let agreeing = earlier.iter().find_map(|token| oidc.prove(token, statement, published, counts).ok());
+    agreeing.map_or_else(|| oidc.prove(last, statement, published, counts), Ok)
 }
 
 /// Which facts the proof names; a key names none of its own.
@@ -171,6 +175,7 @@ fn identity_rung(signer: &Signer, proof: &Proof) -> Option<Check> {
         Proof::Key => return None,
         Proof::Token(token) => &token.build,
         Proof::Certificate(certificate) => &certificate.build,
+        Proof::Webhook(webhook) => &webhook.build,
     };
     let named = FactName::ALL.into_iter().filter(|name| build.fact(*name).is_some());
     let named: Vec<_> = named.map(FactName::as_str).collect();
@@ -258,6 +263,12 @@ fn shown(signer: &Signer) -> String {
         }
         SignerKind::Sigstore(sigstore) => {
             return format!("{} (Sigstore bundle of organization {})", signer.id, sigstore.organization);
+        }
+        SignerKind::BuildkiteWebhook(webhook) => {
+            return format!(
+                "{} (Buildkite's webhook of organization {}: the weakest proof, of the build and not of the artifact)",
+                signer.id, webhook.organization
+            );
         }
     };
     let fingerprint = key.fingerprint().to_hex();

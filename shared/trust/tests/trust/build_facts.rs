@@ -38,7 +38,7 @@ fn told(webhook: &Value, signed: i64) -> Result<WebhookTells, Refusal> {
 
 fn facts_signed(webhook: &Value, signed: i64) -> BuildFacts {
     match told(webhook, signed).unwrap() {
-        WebhookTells::Build(facts) => *facts,
+        WebhookTells::Build(told) => told.facts,
         WebhookTells::Unused(event) => panic!("{event} is used"),
     }
 }
@@ -149,7 +149,7 @@ fn the_organization_is_the_one_in_the_signed_address_of_the_build() {
     else {
         panic!("facts");
     };
-    assert_eq!(theirs.build().organization.as_deref(), Some("umbrella"));
+    assert_eq!(theirs.facts.build().organization.as_deref(), Some("umbrella"));
     for url in [
         format!("{api}/acme/pipelines/other/builds/42"),
         format!("{api}/acme/pipelines/fraud-train/builds/43"),

@@ -17,7 +17,7 @@ use crate::{a_key, a_signer, a_statement, at, published, signed_by, signers, vec
 const AUDIENCE: &str = "launchgate-prod";
 const KID: &str = "bk";
 
-fn oidc() -> BuildkiteOidc {
+pub(crate) fn oidc() -> BuildkiteOidc {
     BuildkiteOidc {
         audience: AUDIENCE.to_owned(),
         organization: "acme".to_owned(),
@@ -29,7 +29,7 @@ fn oidc() -> BuildkiteOidc {
     }
 }
 
-fn signer(id: &str, oidc: BuildkiteOidc) -> Signer {
+pub(crate) fn signer(id: &str, oidc: BuildkiteOidc) -> Signer {
     Signer {
         id: SignerId::new(id),
         kind: SignerKind::BuildkiteOidc(oidc),
@@ -41,16 +41,16 @@ fn signer(id: &str, oidc: BuildkiteOidc) -> Signer {
     }
 }
 
-fn keyless() -> Signers {
+pub(crate) fn keyless() -> Signers {
     signers([signer("buildkite", oidc())])
 }
 
-fn key_set() -> Jwks {
+pub(crate) fn key_set() -> Jwks {
     Jwks::parse(json!({"keys": [jwk("rsa", KID)]}).to_string().as_bytes()).unwrap()
 }
 
 /// A statement that says everything a token says.
-fn payload() -> Vec<u8> {
+pub(crate) fn payload() -> Vec<u8> {
     let mut statement: Value = serde_json::from_slice(&a_statement()).unwrap();
     let definition = &mut statement["predicate"]["buildDefinition"];
     definition["externalParameters"]["build"]["tag"] = json!("v1");
@@ -79,12 +79,12 @@ pub(crate) fn claims() -> Value {
     })
 }
 
-fn with(mut claims: Value, name: &str, value: Value) -> Value {
+pub(crate) fn with(mut claims: Value, name: &str, value: Value) -> Value {
     claims[name] = value;
     claims
 }
 
-fn without(mut claims: Value, name: &str) -> Value {
+pub(crate) fn without(mut claims: Value, name: &str) -> Value {
     claims.as_object_mut().unwrap().remove(name);
     claims
 }
@@ -93,7 +93,7 @@ pub(crate) fn token(claims: &Value) -> Vec<u8> {
     token_of(&json!({"alg": "RS256", "kid": KID, "typ": "JWT"}).to_string(), &claims.to_string()).into_bytes()
 }
 
-fn envelope(tokens: &[Vec<u8>]) -> Envelope {
+pub(crate) fn envelope(tokens: &[Vec<u8>]) -> Envelope {
     let mut envelope = Envelope::unsigned(PAYLOAD_TYPE, payload());
     envelope.signatures = tokens.iter().map(|sig| Signature { keyid: None, sig: sig.clone() }).collect();
     envelope
@@ -133,7 +133,7 @@ fn judge(claims: &Value) -> Result<VerifiedEvent, Rejection> {
     judge_at(claims, &keyless(), published())
 }
 
-fn rejection(unverified: Unverified) -> Rejection {
+pub(crate) fn rejection(unverified: Unverified) -> Rejection {
     match unverified {
         Unverified::Rejected(rejection) => rejection,
         Unverified::KeyWanted(wanted) => panic!("{wanted}"),
@@ -475,6 +475,7 @@ fn the_audience_is_one_text_that_names_this_event_of_this_service() {
         json!(own.replace("launchgate-prod", "launchgate-test")),
         json!(own.replace("launchgate-prod", "launchgate")),
         json!(own.to_uppercase()),
+        json!(BuildkiteOidc::wait_audience(AUDIENCE, &an_envelope().event_digest().id())),
         json!(null),
         json!(7),
     ] {
@@ -522,6 +523,26 @@ fn a_key_kept_with_the_event_verifies_it_after_the_key_was_rotated_away() {
         ask(envelope(&[token(&claims())]), &keyless(), proof.published, BuildkiteKeys::Complete(&today));
 
     assert_eq!(again.unwrap().signatures(), kept);
+}
+
+#[test]
+fn what_a_token_says_is_kept_and_one_kept_without_it_is_still_a_signer() {
+    let said = with(with(claims(), "step_key", json!("build")), "agent_tag:queue", json!("gpu"));
+    let event = judge(&with(said.clone(), "cluster_name", json!(null))).unwrap();
+    let permitted = [SignerId::new("buildkite")];
+    assert_eq!(json!(event.identity(&permitted).unwrap()), said, "all but what is null");
+    assert!(event.identity(&[SignerId::new("key")]).is_none());
+
+    let mut kept = serde_json::to_value(event.signatures()).unwrap();
+    kept[0]["token"].as_object_mut().unwrap().remove("claims").unwrap();
+    let kept: Vec<launchgate_trust::VerifiedSignature> = serde_json::from_value(kept).unwrap();
+    let key = a_key();
+    let both = signers([a_signer("key", &key), signer("buildkite", oidc())]);
+    let copy =
+        ask(key.envelope(PAYLOAD_TYPE, &payload()).unwrap(), &both, published(), BuildkiteKeys::Missing);
+    let joined = copy.unwrap().joined(&kept, &both);
+    assert_eq!(joined.signatures().len(), 2);
+    assert!(joined.identity(&permitted).unwrap().is_empty());
 }
 
 #[test]

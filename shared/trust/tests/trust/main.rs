@@ -1,8 +1,10 @@
 //! Who vouches for an event: vectors of other implementations, and a negative test for each rule.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod asking_job;
 mod bits;
 mod build_facts;
+mod build_metadata;
 mod conformance;
 mod fuzz;
 mod iap_token;

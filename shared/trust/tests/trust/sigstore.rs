@@ -365,6 +365,29 @@ fn a_later_copy_without_the_bundle_keeps_the_signer_while_todays_root_still_veri
 }
 
 #[test]
+fn what_a_certificate_says_is_kept_and_read_anew_where_it_was_not() {
+    let event = judge(&attested(&attestation())).unwrap();
+    let permitted = [SignerId::new("sigstore")];
+    let expected = json!({
+        "issuer": "https://agent.buildkite.com", "subject": "https://buildkite.com/acme/fraud-train",
+        "runnerEnvironment": "self-hosted", "sourceRepositoryDigest": "d18aac96b905b4b3c839891b7a91c9414149514c",
+        "buildTrigger": "webhook", "runInvocationUri": "https://buildkite.com/acme/fraud-train/builds/42#j-1",
+    });
+    assert_eq!(json!(event.identity(&permitted).unwrap()), expected);
+    assert!(event.identity(&[SignerId::new("key")]).is_none());
+
+    // As an earlier version kept it.
+    let mut kept = serde_json::to_value(event.signatures()).unwrap();
+    kept[0]["certificate"].as_object_mut().unwrap().remove("claims").unwrap();
+    let kept: Vec<launchgate_trust::VerifiedSignature> = serde_json::from_value(kept).unwrap();
+    let key = a_key();
+    let today = signers([signer(), a_signer("key", &key)]);
+    let copy = key.envelope(PAYLOAD_TYPE, &a_statement()).unwrap();
+    let joined = by_keys(copy, &today, published()).unwrap().joined(&kept, &today);
+    assert_eq!(json!(joined.identity(&permitted).unwrap()), expected);
+}
+
+#[test]
 fn a_token_and_a_bundle_are_one_root() {
     let event = judge(&attested(&attestation())).unwrap();
     assert_eq!(event.facts(&[SignerId::new("sigstore")]).roots(), 1);

@@ -21,6 +21,8 @@ pub struct Recorded {
     pub query: Vec<(String, String)>,
     /// Header names in lower case and values; `authorization` only ever has the value `present`.
     pub headers: Vec<(String, String)>,
+    /// Whose token it showed, where whoever issued the token says so.
+    pub account: Option<String>,
     /// The body, byte for byte.
     pub body_bytes: Bytes,
     /// When its head had been read.
@@ -28,7 +30,7 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    pub(crate) fn of(asked: &Asked) -> Self {
+    pub(crate) fn of(asked: &Asked, account: Option<String>) -> Self {
         let headers = asked.headers.iter().map(|(name, value)| {
             let value = if name == "authorization" {
                 "present".into()
@@ -42,6 +44,7 @@ impl Recorded {
             path: asked.path.clone(),
             query: asked.query_pairs(),
             headers: headers.collect(),
+            account,
             body_bytes: asked.body.clone(),
             received_at: asked.received_at,
         }
@@ -68,6 +71,7 @@ impl Recorded {
             "path": self.path,
             "query": self.query,
             "headers": self.headers,
+            "account": self.account,
             "body": String::from_utf8_lossy(&self.body_bytes),
             "bodyBase64": STANDARD.encode(&self.body_bytes),
             "receivedAt": rfc3339(self.received_at),

@@ -112,7 +112,11 @@ impl VertexService {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.tick();
         if !self.lean {
-            self.state().records.add(Recorded::of(&asked));
+            let account = match (&self.access, asked.bearer()) {
+                (Access::Tokens(tokens), Some(token)) => tokens.account_of(token),
+                _ => None,
+            };
+            self.state().records.add(Recorded::of(&asked, account));
         }
         let reply = match Target::parse(&asked.method, &asked.path) {
             None => GoogleError::no_such_path().reply(),

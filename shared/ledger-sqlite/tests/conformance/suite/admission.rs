@@ -47,10 +47,11 @@ pub(crate) async fn everything_of_an_event_is_given_back_as_it_was(place: &mut i
     admission.event.unmatched = Some("the rest".into());
     let wanted = admission.clone();
 
-    let Admitted::New { now } = ledger.admit(admission).await.unwrap() else {
+    let Admitted::New { now, decisions } = ledger.admit(admission).await.unwrap() else {
         panic!("expected a new event")
     };
 
+    assert_eq!(decisions, wanted.decisions);
     let stored = ledger.event(&a::id(7)).await.unwrap().unwrap();
     assert_eq!(stored.event, wanted.event);
     assert_eq!(

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use launchgate_engine::{Claim, Durability::*, Fence, Progress, Recorded, ports::Ledger};
 use launchgate_outcome::{Outcome, Reason};
 
-use super::{Factory, admission::all, hold};
+use super::{Factory, admission::all, hold, ids};
 use crate::a;
 
 /// A decision whose first holder left it at once.
@@ -178,7 +178,7 @@ pub(crate) async fn an_end_without_a_call_keeps_an_older_unanswered_one(place: &
         // Replayed: whoever claims it is told of the call that may have made a run.
         let again =
             a::redecision(n, vec![a::to_launch_as(n, "retrain", "customJob")], &[Outcome::SkippedPaused]);
-        assert_eq!(ledger.redecide(again).await.unwrap().written, std::slice::from_ref(&launch_id));
+        assert_eq!(ids(&ledger.redecide(again).await.unwrap()), std::slice::from_ref(&launch_id));
         assert_eq!(hold(ledger, &launch_id).await.unanswered_since.is_some(), unanswered_before);
     }
 }

@@ -6,10 +6,13 @@ pub(crate) mod artifacts;
 pub(crate) mod builds;
 pub(crate) mod claims;
 pub(crate) mod commands;
+pub(crate) mod conditions;
 pub(crate) mod listing;
+pub(crate) mod near_misses;
 pub(crate) mod redecision;
+pub(crate) mod runs;
 
-use launchgate_engine::{Claim, Claimed, ports::Ledger};
+use launchgate_engine::{Claim, Claimed, Redecided, ports::Ledger};
 use launchgate_triggers::LaunchId;
 
 use crate::a;
@@ -29,6 +32,11 @@ pub(crate) async fn hold(ledger: &impl Ledger, launch_id: &LaunchId) -> Claimed 
         Claim::Held(claimed) => *claimed,
         other => panic!("expected the claim to be held, found {other:?}"),
     }
+}
+
+/// What a redecision wrote, by launch id.
+pub(crate) fn ids(redecided: &Redecided) -> Vec<LaunchId> {
+    redecided.written.iter().map(|decision| decision.launch_id.clone()).collect()
 }
 
 /// Lists the rules once, as tests on `$factory`.
@@ -61,17 +69,31 @@ macro_rules! conformance {
                 the_longest_due_come_first, failures_are_told_once, the_newest_fifty_attempts_are_kept,
                 a_mark_that_rides_is_durable_after_a_flush, a_mark_that_rides_needs_no_company,
                 a_mark_that_rides_survives_an_orderly_end, unknown_launches_are_settled_and_not_recorded;
+            conditions: of_many_at_once_one_holds_a_key, a_key_names_its_holder_and_the_run,
+                a_key_is_free_when_its_holder_ends_without_a_run, a_key_stays_with_a_run_and_with_one_that_may_be,
+                decisions_of_one_event_ask_each_other, an_ended_decision_takes_no_claim_from_the_next,
+                what_waits_holds_no_key_until_it_is_launchable, a_redecision_asks_again, our_own_write_again_is_no_rival,
+                a_forced_replay_passes_a_key_and_holds_none, an_older_build_is_superseded_by_a_launched_one,
+                what_was_never_sent_is_superseded_at_its_claim, what_may_have_been_sent_is_not_superseded,
+                a_forced_replay_passes_the_order_and_counts_for_it, of_many_at_once_as_many_as_allowed_are_intents,
+                runs_and_open_intents_count_and_nothing_else, a_forced_replay_passes_the_limit_and_counts,
+                the_first_condition_that_is_not_met_ends_it;
             redecision: new_decisions_are_added_due_and_unclaimed, what_is_not_recorded_is_added_only_if_asked,
                 a_run_of_another_ordinal_is_left_alone_if_asked, a_replaced_decision_is_kept_in_history,
                 what_may_not_be_replaced_is_left_alone, a_reason_narrows_what_is_replaced,
                 signers_are_added_once, the_old_holder_cannot_write_into_the_new_decision,
                 asking_again_writes_nothing, an_unanswered_call_outlives_a_replacement,
                 an_unknown_event_is_an_error;
+            runs: a_run_is_followed_from_its_launch_to_its_end, an_end_stays_whatever_is_seen_later,
+                a_run_is_due_when_it_was_said_and_taken_once, a_lease_that_ran_out_makes_a_run_due_again,
+                what_is_followed_survives_a_restart;
             commands: commands_are_open_until_done, the_same_command_again_is_one_while_open,
                 the_first_result_stays;
             listing: newest_first_with_rejections_and_without_duplicates, pages_stay_put_while_rows_come_in,
                 filters_hold_together, every_outcome_is_found_by_its_filter, a_foreign_cursor_is_an_error,
                 ready_and_flush_answer;
+            near_misses: each_event_counts_once_for_a_trigger_and_clause, a_copy_of_an_event_counts_nothing,
+                every_clause_comes_back_after_a_restart;
         }
     };
     (@tests $factory:ty; $($module:ident: $($rule:ident),+;)*) => {$(

@@ -5,7 +5,7 @@ use std::time::Duration;
 use launchgate_engine::{Claim, DecisionRecord, Durability::Now, Fence, Recorded, Redecision, ports::Ledger};
 use launchgate_outcome::{Outcome, Reason};
 
-use super::{Factory, hold};
+use super::{Factory, hold, ids};
 use crate::a;
 
 pub(crate) async fn new_decisions_are_added_due_and_unclaimed(place: &mut impl Factory) {
@@ -16,7 +16,7 @@ pub(crate) async fn new_decisions_are_added_due_and_unclaimed(place: &mut impl F
     let redecided = ledger.redecide(a::redecision(1, decisions.clone(), &[])).await.unwrap();
 
     let launch_id = a::launch(1, "retrain", 0);
-    assert_eq!(redecided.written, [launch_id.clone(), a::launch(1, "other", 0)]);
+    assert_eq!(ids(&redecided), [launch_id.clone(), a::launch(1, "other", 0)]);
     assert_eq!(redecided.signatures, a::event(1).signatures);
     assert_eq!(ledger.due(10).await.unwrap(), std::slice::from_ref(&launch_id));
     let stored = ledger.event(&a::id(1)).await.unwrap().unwrap();
@@ -32,7 +32,7 @@ pub(crate) async fn what_is_not_recorded_is_added_only_if_asked(place: &mut impl
 
     let decisions = vec![a::to_launch(1, "retrain"), a::to_launch(1, "fresh")];
     let again = Redecision { adds: false, ..a::redecision(1, decisions, &[Outcome::DeniedPolicy]) };
-    let written = ledger.redecide(again).await.unwrap().written;
+    let written = ids(&ledger.redecide(again).await.unwrap());
 
     assert_eq!(written, [a::launch(1, "retrain", 0)]);
     assert_eq!(ledger.event(&a::id(1)).await.unwrap().unwrap().decisions.len(), 1);
@@ -69,7 +69,7 @@ pub(crate) async fn a_replaced_decision_is_kept_in_history(place: &mut impl Fact
 
     let new = DecisionRecord { by: Some("command 1, alice".into()), ..a::to_launch(1, "retrain") };
     let again = a::redecision(1, vec![new.clone()], &[Outcome::FailedLaunch]);
-    let written = ledger.redecide(again).await.unwrap().written;
+    let written = ids(&ledger.redecide(again).await.unwrap());
 
     assert_eq!(written, std::slice::from_ref(&launch_id));
     let stored = ledger.event(&a::id(1)).await.unwrap().unwrap();
@@ -90,7 +90,7 @@ pub(crate) async fn what_may_not_be_replaced_is_left_alone(place: &mut impl Fact
     let before = ledger.event(&a::id(1)).await.unwrap();
 
     let again = a::redecision(1, vec![a::to_launch(1, "retrain")], &[Outcome::DeniedPolicy]);
-    let written = ledger.redecide(again).await.unwrap().written;
+    let written = ids(&ledger.redecide(again).await.unwrap());
 
     assert!(written.is_empty());
     assert_eq!(ledger.event(&a::id(1)).await.unwrap(), before);
@@ -106,7 +106,7 @@ pub(crate) async fn a_reason_narrows_what_is_replaced(place: &mut impl Factory) 
         replaces: vec![(Outcome::DeniedPolicy, Some(Reason::ThresholdNotMet))],
         ..a::redecision(1, vec![a::to_launch(1, "retrain"), a::to_launch(1, "too-old")], &[])
     };
-    let written = ledger.redecide(again).await.unwrap().written;
+    let written = ids(&ledger.redecide(again).await.unwrap());
 
     assert_eq!(written, [a::launch(1, "retrain", 0)]);
     let stored = ledger.event(&a::id(1)).await.unwrap().unwrap();

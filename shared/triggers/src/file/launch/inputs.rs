@@ -5,8 +5,9 @@ use serde_json::{Map, Value};
 
 use super::{Job, bad_expression, pipeline::Pipeline, value::literal_text};
 use crate::{
+    TemplateInput,
     file::node::{Member, Node, Shape},
-    inputs::check_inputs,
+    inputs::{check_inputs, default_error},
     interpolation::Interpolated,
     launch_template::{Form, Given, Piece},
 };
@@ -51,8 +52,7 @@ impl Job<'_, '_> {
                 let code = match error.reason {
                     Reason::UnknownParameter => "unknown-parameter",
                     Reason::MissingParameter => "missing-parameter",
-                    Reason::ParameterType => "parameter-type",
-                    _ => "parameter",
+                    _ => "parameter-type",
                 };
                 let finding = self.error(code, &at, error.message);
                 if let Some(fix) = error.fix {
@@ -60,7 +60,26 @@ impl Job<'_, '_> {
                 }
             }
         }
+        if let Some(pipeline) = pipeline {
+            self.defaults(pipeline);
+        }
         artifacts.map(|_| samples)
+    }
+
+    /// A pipeline may contradict itself, and real ones do: Vertex AI takes them, so `lint` only warns, where the
+    /// default would be used.
+    fn defaults(&mut self, pipeline: &Pipeline) {
+        let used = |input: &&TemplateInput| !self.parameters.iter().any(|given| given.name == input.name);
+        let errors: Vec<_> = pipeline.template.inputs.iter().filter(used).filter_map(default_error).collect();
+        for error in errors {
+            let message = format!("the pipeline's own default does not fit its input: {}", error.message);
+            self.remark(
+                "template-default",
+                &pipeline.at,
+                message,
+                "give the parameter a value, or mend the pipeline",
+            );
+        }
     }
 
     /// The file's values over the wrapped template's; a null counts as not given.

@@ -1,4 +1,6 @@
 //! A pipeline job's template: found, held against its digest, read, made ready to be sent.
+//!
+//! A remote one is handed in as it was fetched; without its bytes nothing can be launched.
 
 use launchgate_statement::Sha256;
 use serde_json::Value;
@@ -7,11 +9,13 @@ use super::Job;
 use crate::{
     Template,
     file::{
+        Remote,
         findings::At,
         node::{Member, Shape},
         scalar,
     },
     launch_template::Piece,
+    template_address::{RemoteTemplate, TemplateAddress},
 };
 
 /// A template ready to be sent.
@@ -21,6 +25,15 @@ pub(super) struct Pipeline {
     pub(super) spec_text: String,
     /// Where the file names it.
     pub(super) at: At,
+    /// `templateUri`, for a template out of a registry.
+    uri: Option<String>,
+}
+
+/// A template's bytes and where they came from.
+struct Content {
+    bytes: Vec<u8>,
+    /// Set when it does not lie beside the triggers file.
+    address: Option<TemplateAddress>,
 }
 
 impl Job<'_, '_> {
@@ -34,7 +47,7 @@ impl Job<'_, '_> {
         let body = &self.body.value;
         let caching = body.member("caching").map(|it| scalar::boolean(it, self.findings));
         let sha256 = body.member("templateSha256");
-        let (bytes, at) = match (body.member("template"), body.member("pipelineSpec")) {
+        let (content, at) = match (body.member("template"), body.member("pipelineSpec")) {
             (Some(_), Some(inline)) => {
                 let message = "expected either `template` or `pipelineSpec`, found both";
                 self.error("two-templates", &inline.key_at, message).fix("leave `pipelineSpec` out");
@@ -46,13 +59,17 @@ impl Job<'_, '_> {
                     .fix("add `template: pipelines/NAME.yaml`");
                 return None;
             }
-            (Some(template), None) => (self.read_template(template)?, template.value.at.clone()),
-            (None, Some(inline)) => (self.inline_spec(inline)?, inline.key_at.clone()),
+            (Some(template), None) => (self.read_template(template, sha256)?, template.value.at.clone()),
+            (None, Some(inline)) => {
+                (Content { bytes: self.inline_spec(inline)?, address: None }, inline.key_at.clone())
+            }
         };
-        if let Some(member) = sha256 {
-            self.template_digest(member, &bytes);
+        let reviewed = sha256.is_none_or(|member| self.template_digest(member, &content));
+        if !reviewed && content.address.is_some() {
+            // What anyone may have put there is not worth another finding.
+            return None;
         }
-        let template = match Template::parse(&bytes) {
+        let template = match Template::parse(&content.bytes) {
             Ok(template) => template,
             Err(error) => {
                 let finding = self.error("bad-template", &at, error.message);
@@ -81,31 +98,86 @@ impl Job<'_, '_> {
             }
             None => template.spec.to_string(),
         };
-        Some(Pipeline { template, spec_text, at })
+        let uri = content.address.as_ref().and_then(TemplateAddress::template_uri);
+        Some(Pipeline { template, spec_text, at, uri })
     }
 
-    pub(super) fn read_template(&mut self, member: &Member) -> Option<Vec<u8>> {
+    /// Google's SDK sends the spec and, for a registry, where it is from; the server shows that to people.
+    pub(super) fn template_uri(&mut self, pipeline: Option<&Pipeline>) {
+        let Some(uri) = pipeline.and_then(|pipeline| pipeline.uri.as_ref()) else { return };
+        match self.body.value.member("templateUri") {
+            None => {
+                self.comma();
+                self.key("templateUri");
+                self.json(&Value::String(uri.clone()));
+            }
+            Some(given) if matches!(&given.value.shape, Shape::Text(text) if text == uri) => {}
+            Some(given) => {
+                let message = format!("expected the template's own address for `templateUri`, {uri}");
+                self.error("template-uri", &given.value.at, message).fix("leave `templateUri` out");
+            }
+        }
+    }
+
+    fn read_template(&mut self, member: &Member, sha256: Option<&Member>) -> Option<Content> {
         if let Shape::Text(text) = &member.value.shape {
             if text.contains("${") {
                 self.not_allowed(&member.value, &["template".to_owned()]);
                 return None;
             }
             if text.contains("://") {
-                let message = format!("a remote template (`{text}`) is not supported by this version");
-                self.error("not-yet-supported", &member.value.at, message)
-                    .fix("save the compiled pipeline beside this file and name it here");
-                return None;
+                return self.remote_template(text, member, sha256);
             }
         }
         let path = scalar::path(member, self.findings);
         self.sound &= path.is_some();
         let path = path?;
         match self.around.files.read(path) {
-            Ok(bytes) => Some(bytes),
+            Ok(bytes) => Some(Content { bytes, address: None }),
             Err(why) => {
                 let message =
                     format!("expected a compiled pipeline in `{path}`, which cannot be read: {why}");
                 self.error("unreadable-file", &member.value.at, message);
+                None
+            }
+        }
+    }
+
+    /// What was fetched for an address. Nobody else's word is taken for what lies there: the digest must be given.
+    fn remote_template(&mut self, text: &str, member: &Member, sha256: Option<&Member>) -> Option<Content> {
+        let at = &member.value.at;
+        let address = match TemplateAddress::parse(text) {
+            Ok(address) => address,
+            Err(bad) => {
+                self.error(bad.code, at, bad.message).fix(bad.fix);
+                return None;
+            }
+        };
+        let Some(sha256) = sha256 else {
+            let message =
+                format!("the template `{text}` lies elsewhere, and nothing pins what was reviewed of it");
+            self.error("template-unpinned", at, message)
+                .fix("add `templateSha256` with the SHA-256 of the reviewed file (`sha256sum FILE`)");
+            return None;
+        };
+        let sha256 = self.digest(sha256)?;
+        match self.around.files.remote(&RemoteTemplate { address: address.clone(), sha256 }) {
+            Remote::Fetched(bytes) => Some(Content { bytes, address: Some(address) }),
+            Remote::NotLooked(why) => {
+                let message =
+                    format!("the template `{text}` was not looked at, so its inputs are unchecked: {why}");
+                self.findings
+                    .warning("template-not-looked-at", at, message)
+                    .fix("run lint once where the template can be fetched; it is kept for the next time");
+                self.unseen = true;
+                None
+            }
+            Remote::Failed { why, fix } => {
+                let finding =
+                    self.error("template-unavailable", at, format!("the template cannot be had: {why}"));
+                if let Some(fix) = fix {
+                    finding.fix(fix);
+                }
                 None
             }
         }
@@ -121,19 +193,36 @@ impl Job<'_, '_> {
         value.map(|_| text.into_bytes())
     }
 
-    pub(super) fn template_digest(&mut self, member: &Member, bytes: &[u8]) {
+    fn digest(&mut self, member: &Member) -> Option<Sha256> {
         let rule = "64 lower-case hex digits";
-        let is_hex =
-            |text: &str| text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let is_hex = |text: &str| Sha256::from_hex(text).is_some();
         let wanted = scalar::ruled(member, "bad-digest", rule, is_hex, self.findings);
         self.sound &= wanted.is_some();
-        let found = Sha256::of(bytes).to_hex();
-        if wanted.is_some_and(|wanted| wanted != found) {
-            let message =
-                format!("expected the template that `templateSha256` names, found one with SHA-256 {found}");
-            self.error("template-digest", &member.value.at, message)
-                .fix("review the template and write its digest here");
+        wanted.and_then(Sha256::from_hex)
+    }
+
+    /// Whether the content is the one that was reviewed.
+    fn template_digest(&mut self, member: &Member, content: &Content) -> bool {
+        let Some(wanted) = self.digest(member) else { return false };
+        let found = Sha256::of(&content.bytes);
+        if wanted == found {
+            return true;
         }
+        let (message, fix) = match &content.address {
+            None => (
+                format!("expected the template that `templateSha256` names, found one with SHA-256 {found}"),
+                "review the template and write its digest here",
+            ),
+            Some(address) => (
+                format!(
+                    "expected the template that `templateSha256` names at {address}, found {} bytes with SHA-256 {found}",
+                    content.bytes.len()
+                ),
+                "somebody put another file there: review it and write its digest here, or put the reviewed one back",
+            ),
+        };
+        self.error("template-digest", &member.value.at, message).fix(fix);
+        false
     }
 }
 

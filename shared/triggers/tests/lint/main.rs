@@ -1,0 +1,6 @@
+//! Every lint code: what shows it, what no longer does, and the page that explains it.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
+mod codes;
+mod example;
+mod page;
