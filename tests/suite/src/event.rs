@@ -84,6 +84,13 @@ impl EventDraft {
         self
     }
 
+    /// With this as the only artifact.
+    #[must_use]
+    pub fn of_artifact(mut self, artifact: Artifact) -> Self {
+        self.0.artifacts = vec![artifact];
+        self
+    }
+
     /// An annotation on the last artifact.
     #[must_use]
     pub fn annotated(mut self, name: &str, value: impl Into<Value>) -> Self {

@@ -6,6 +6,8 @@ use std::{
     process::{Child, ChildStdin, Command, Stdio},
 };
 
+use serde_json::Value;
+
 use crate::{PATIENCE, client, eventually, pubsub_emulator::UNTIL_STDIN_ENDS};
 
 /// Prints where the wheel keeps the program.
@@ -60,6 +62,23 @@ impl GcsServer {
         let url = format!("{}/upload/storage/v1/b/{bucket}/o?uploadType=media&name={object}", self.endpoint);
         let answer = client().post(url).body(content.into()).send().await.unwrap();
         assert!(answer.status().is_success(), "{}", answer.status());
+    }
+
+    /// What it says of an object: generation, checksums, size. The name as a URL holds it.
+    pub async fn describe(&self, bucket: &str, object: &str) -> Value {
+        let answer = client().get(self.object(bucket, object)).send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.status());
+        serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+    }
+
+    /// Deletes an object. The name as a URL holds it.
+    pub async fn delete(&self, bucket: &str, object: &str) {
+        let answer = client().delete(self.object(bucket, object)).send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.status());
+    }
+
+    fn object(&self, bucket: &str, object: &str) -> String {
+        format!("{}/storage/v1/b/{bucket}/o/{object}", self.endpoint)
     }
 }
 

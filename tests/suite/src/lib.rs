@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a harness ends the test at the first surprise")]
 
 mod binaries;
+mod docker_registry;
 mod event;
 mod eventually;
 mod gcs_server;
@@ -24,6 +25,7 @@ mod triggers_file;
 mod vertex;
 
 pub use binaries::{Binary, Profile};
+pub use docker_registry::{DockerRegistry, PushedImage};
 pub use event::{EventDraft, a_key, an_event};
 pub use eventually::{PATIENCE, eventually};
 pub use gcs_server::GcsServer;

@@ -61,7 +61,9 @@ const ELSEWHERE: &[(Reason, &str)] = &[
     (Reason::BuildFactsMismatch, TOLD),
     (Reason::BuildNotPassed, "builds::a_gate_waits_for_the_build_to_pass_and_a_failed_one_is_denied"),
     (Reason::BuildFactsExpired, "builds::what_waits_in_vain_ends_in_a_denial_of_its_own"),
-    (Reason::ArtifactUnchecked, "no trigger can ask for an artifact check yet"),
+    (Reason::ArtifactMissing, "artifacts::an_image_that_was_never_pushed_or_was_deleted_is_denied"),
+    (Reason::ArtifactDiffers, "artifacts::an_object_that_is_not_what_the_statement_says_is_denied"),
+    (Reason::ArtifactUnchecked, "artifacts::a_registry_that_stays_down_ends_unchecked"),
     (Reason::ArtifactChanged, NOTED),
     (
         Reason::SignerRevoked,

@@ -55,6 +55,9 @@ fn requirements() -> Vec<Case> {
             .by_token()
             .statement(REPOSITORY, "https://github.com/acme/fraud-train")
             .file("/triggers/0/require/repository", "https://github.com/acme/fraud-train"),
+        refused(R::ArtifactNotCheckable, "require.artifact", "an image by a tag")
+            .file("/triggers/0/require/artifact", "exists")
+            .statement("/subject/0/uri", "us-docker.pkg.dev/acme/ml/fraud-train:v1"),
         refused(R::TooOld, "require.maxAge", "a build of yesterday").statement(STARTED, at(-25)),
         refused(R::TimeInFuture, "require.maxAge", "a build of the next hour").statement(STARTED, at(1)),
         refused(R::NoTime, "require.maxAge", "no time").statement(STARTED, Value::Null),
