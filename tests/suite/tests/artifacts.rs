@@ -152,8 +152,7 @@ async fn an_image_that_was_never_pushed_or_was_deleted_is_denied() {
 async fn an_object_that_was_overwritten_or_deleted_is_denied() {
     let storage = or_skip!(a_bucket().await);
     storage.put(BUCKET, "gone.bin", MODEL).await;
-    let (overwritten, gone) =
-        (an_object(&storage, "model.bin").await, an_object(&storage, "gone.bin").await);
+    let (overwritten, gone) = (an_object(&storage, "model.bin").await, an_object(&storage, "gone.bin").await);
     storage.put(BUCKET, "model.bin", MODEL).await;
     storage.delete(BUCKET, "gone.bin").await;
 
@@ -220,7 +219,10 @@ async fn a_registry_that_is_down_is_waited_for_over_a_crash_and_launches_once() 
         let push = a_push(gate.event(an_image(image.digest)));
         assert_eq!(push.deliver(&service).await.as_u16(), 204);
         let record = gate.folder.only_record();
-        assert_eq!((&record["outcome"], &record["reason"]), (&json!("waiting_artifact"), &json!("artifact_check_pending")));
+        assert_eq!(
+            (&record["outcome"], &record["reason"]),
+            (&json!("waiting_artifact"), &json!("artifact_check_pending"))
+        );
         service.kill();
 
         registry.up().await;
@@ -253,13 +255,14 @@ async fn explain_looks_at_nothing_and_says_so() {
     let gate = Gate::asking("content", "REGISTRY", "http://127.0.0.1:9").await;
     gate.folder.write("event.json", gate.event(an_image(Sha256::of(b"x"))));
 
-    let explained =
-        gate.folder.launchgate(&["explain", "event.json", "--output", "json"]).success().json();
+    let explained = gate.folder.launchgate(&["explain", "event.json", "--output", "json"]).success().json();
 
     assert_eq!(explained["outcome"], "launched");
-    let rungs = explained["checks"].as_array().unwrap().iter().chain(
-        explained["decisions"][0]["checks"].as_array().into_iter().flatten(),
-    );
+    let rungs = explained["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .chain(explained["decisions"][0]["checks"].as_array().into_iter().flatten());
     let rung = rungs.into_iter().find(|rung| rung["name"] == "require.artifact").unwrap();
     assert_eq!(rung["status"], "skipped");
 }
