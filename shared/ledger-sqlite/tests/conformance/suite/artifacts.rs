@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use launchgate_engine::{
-    CheckedArtifact, Claim, Claimed, DecisionRecord, Durability, Fence, Progress, Recorded, ports::Ledger,
+    CheckRecorded, CheckedArtifact, Claim, Claimed, DecisionRecord, Durability, Fence, Progress, Recorded,
+    ports::Ledger,
 };
 use launchgate_outcome::{Check, Outcome, Reason};
 use launchgate_triggers::{
