@@ -44,15 +44,16 @@ impl Server {
     /// Its address and itself.
     async fn start(answer: impl Fn(&Asked) -> Response + Send + Sync + 'static) -> (String, Self) {
         let server = Self { answer: Arc::new(answer), asked: Arc::default() };
-        let router = Router::new().fallback(Self::take).with_state(server.clone());
+        let taking = |State(server): State<Self>, request: Request| async move { server.take(&request) };
+        let router = Router::new().fallback(taking).with_state(server.clone());
         (serve(router).await, server)
     }
 
-    async fn take(State(server): State<Self>, request: Request) -> Response {
+    fn take(&self, request: &Request) -> Response {
         let shown = request.headers().get(AUTHORIZATION).map(|value| value.to_str().unwrap().to_owned());
         let asked = (request.method().to_string(), request.uri().to_string(), shown);
-        server.asked.lock().unwrap().push(asked.clone());
-        (server.answer)(&asked)
+        self.asked.lock().unwrap().push(asked.clone());
+        (self.answer)(&asked)
     }
 
     fn asked(&self) -> Vec<Asked> {
