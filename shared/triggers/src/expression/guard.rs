@@ -25,10 +25,17 @@ const MAX_DEPTH: usize = 32;
 /// multiplies the work or the size, so that a chain of them grows without bound.
 const MAX_GROWING: usize = 8;
 
-/// How many times larger than what an event holds (16 KiB of text, `scope`) replacing, joining and mapping may
-/// make a value, all of them together: 64 MiB, for an instant. Eight `replace` of one letter by sixteen, one after
-/// the other, would otherwise ask for more memory than there is.
-const MAX_FACTOR: usize = 4096;
+/// How many times larger than a whole event (256 KiB) replacing, joining, mapping and naming may make a value, all
+/// of them together: 64 MiB, for an instant. Eight `replace` of one letter by sixteen, one after the other, would
+/// otherwise ask for more memory than there is.
+const MAX_FACTOR: usize = 256;
+
+/// How many times an event it makes to give each member of a list of the event one of the event's texts: 1,000
+/// times 16 KiB (`scope`).
+const TEXT_FOR_EACH: usize = 64;
+
+/// A text of the event as often as another one has letters: nothing bounds that well.
+const UNBOUNDED: usize = usize::MAX;
 
 /// Functions whose result may be many times their argument, or whose time is more than its length.
 const GROWING: [&str; 8] = ["replace", "join", "format", "split", "flatten", "distinct", "sort", "reverse"];
@@ -226,7 +233,8 @@ impl<'a> Walk<'a> {
         }
         if GROWING.contains(&name) {
             self.grow(node)?;
-            self.multiply(node, factor_of(name, &call.args))?;
+            let of_event = target.is_some_and(|list| self.path(list).is_some());
+            self.multiply(node, factor_of(name, &call.args, of_event))?;
             if loops > 0 {
                 let message =
                     format!("`{name}` inside `all`, `exists`, `map` or `filter` could run for very long");
@@ -298,8 +306,16 @@ impl<'a> Walk<'a> {
                 "`all`, `exists`, `map`, `filter` and `sortBy` may not stand inside one another".to_owned();
             return Err(self.fault(node, message, "compute the inner list in the build"));
         }
-        let copies = appended(&it.loop_step).map_or(1, |item| count(item, &it.iter_var));
-        self.multiply(node, copies)?;
+        if let Some(item) = appended(&it.loop_step) {
+            let copies = count(item, &|name| name == it.iter_var);
+            let texts = count(item, &|name| VARIABLES.contains(&name));
+            let for_each = if self.path(&it.iter_range).is_some() { TEXT_FOR_EACH } else { UNBOUNDED };
+            self.multiply(node, copies.saturating_add(texts.saturating_mul(for_each)))?;
+        }
+        // `optMap` binds its value to a name (to `@target` first, which is asked and not copied).
+        if !it.accu_var.starts_with('@') {
+            self.multiply(node, count(&it.result, &|name| name == it.accu_var))?;
+        }
         self.expression(&it.iter_range, depth + 1, loops)?;
         self.expression(&it.accu_init, depth + 1, loops)?;
         let outside = self.bound.len();
@@ -330,8 +346,9 @@ impl<'a> Walk<'a> {
         if self.factor <= MAX_FACTOR {
             return Ok(());
         }
-        let message = format!("the value may become more than {MAX_FACTOR} times what an event holds");
-        Err(self.fault(node, message, "replace by shorter texts, or compute the value in the build"))
+        let message = format!("the value may become more than {MAX_FACTOR} times as large as an event");
+        let fix = "put short literals in, or compute the value in the build";
+        Err(self.fault(node, message, fix))
     }
 
     pub(super) fn fault(&self, node: &IdedExpr, message: String, fix: &str) -> ExpressionError {
@@ -369,8 +386,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// How many times its text a call may make longer. A text that comes with the event counts as the longest.
-fn factor_of(name: &str, args: &[IdedExpr]) -> usize {
+/// How many times a call may make its text longer, or its list, which is the event's own where `of_event`.
+fn factor_of(name: &str, args: &[IdedExpr], of_event: bool) -> usize {
     let bytes = |arg: Option<&IdedExpr>| match arg.map(|arg| &arg.expr) {
         Some(Expr::Literal(LiteralValue::String(text))) => Some(text.inner().len()),
         _ => None,
@@ -380,10 +397,14 @@ fn factor_of(name: &str, args: &[IdedExpr]) -> usize {
             // Nothing is replaced before each letter and at the end.
             (Some(0) | None, Some(new)) => new + 1,
             (Some(old), Some(new)) => new.div_ceil(old),
-            (_, None) => MAX_FACTOR,
+            (_, None) => UNBOUNDED,
         },
         "join" if args.is_empty() => 1,
-        "join" => bytes(args.first()).map_or(MAX_FACTOR, |separator| separator + 1),
+        "join" => match bytes(args.first()) {
+            Some(separator) => separator + 1,
+            None if of_event => TEXT_FOR_EACH,
+            None => UNBOUNDED,
+        },
         _ => 1,
     }
 }
@@ -401,19 +422,22 @@ fn appended(step: &IdedExpr) -> Option<&IdedExpr> {
     }
 }
 
-/// How often a name stands in an expression.
-fn count(node: &IdedExpr, name: &str) -> usize {
-    let sum = |nodes: &mut dyn Iterator<Item = &IdedExpr>| nodes.map(|node| count(node, name)).sum();
+/// How often names of a kind stand in an expression.
+fn count(node: &IdedExpr, is_wanted: &dyn Fn(&str) -> bool) -> usize {
+    let sum = |nodes: &mut dyn Iterator<Item = &IdedExpr>| nodes.map(|node| count(node, is_wanted)).sum();
     match &node.expr {
-        Expr::Ident(found) => usize::from(found == name),
+        Expr::Ident(found) => usize::from(is_wanted(found)),
         Expr::Call(call) => sum(&mut call.target.iter().map(|it| &**it).chain(&call.args)),
-        Expr::Select(select) => count(&select.operand, name),
+        Expr::Select(select) => count(&select.operand, is_wanted),
         Expr::List(list) => sum(&mut list.elements.iter()),
         Expr::Map(map) => sum(&mut map.entries.iter().flat_map(|entry| match &entry.expr {
             EntryExpr::MapEntry(entry) => vec![&entry.key, &entry.value],
             EntryExpr::StructField(_) => Vec::new(),
         })),
-        _ => 0,
+        Expr::Comprehension(it) => {
+            sum(&mut [&it.iter_range, &it.accu_init, &it.loop_cond, &it.loop_step, &it.result].into_iter())
+        }
+        Expr::Struct(_) | Expr::Literal(_) | Expr::Unspecified => 0,
     }
 }
 

@@ -125,6 +125,14 @@ fn what_could_run_long_is_refused() {
     assert!(Expression::compile(&brackets(12)).is_ok());
     assert!(Expression::compile(&format!("build.branch{}", ".replace('/', '-')".repeat(8))).is_ok());
     for source in [
+        "artifact.annotations.list.map(x, x + build.branch)",
+        "artifact.annotations.list.join(build.branch)",
+        "build.branch.split('/').map(x, x + x)",
+        "optional.of(build.branch).optMap(x, x + x)",
+    ] {
+        assert!(Expression::compile(source).is_ok(), "{source}");
+    }
+    for source in [
         "x".repeat(4097),
         sum(60),
         sum(1000),
@@ -136,7 +144,13 @@ fn what_could_run_long_is_refused() {
         "matches('a', 'b' + 'c')".to_owned(),
         format!("build.branch{}", ".replace('a', 'aa')".repeat(9)),
         format!("build.branch{}", ".replace('a', 'aaaaaaaaaaaaaaaa')".repeat(4)),
-        "build.branch.replace('a', build.source).replace('b', 'cc')".to_owned(),
+        "build.branch.replace('a', build.source)".to_owned(),
+        "build.branch.split('').join(build.source)".to_owned(),
+        "build.branch.split('').map(x, x + artifact.name)".to_owned(),
+        "artifact.annotations.list.map(x, x + build.branch).map(x, x + build.branch)".to_owned(),
+        "artifact.annotations.list.map(x, x + build.branch + build.commit + build.step + build.job)"
+            .to_owned(),
+        format!("optional.of(build.branch){}", ".optMap(x, x + x + x + x + x)".repeat(4)),
         format!("[build.branch]{}", ".map(x, x + x + x + x + x)".repeat(6)),
         "Message{a: 1}".to_owned(),
     ] {
