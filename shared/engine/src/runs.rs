@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use launchgate_outcome::Reason;
 use launchgate_triggers::{LaunchId, LaunchKind};
 use serde::{Deserialize, Serialize};
@@ -13,13 +14,17 @@ use serde_json::Value;
 use tracing::Instrument as _;
 
 use crate::{
-    AuthenticatedReceipt, DecisionRecord, FollowedRun, Gate, NothingDecided, Run,
+    AuthenticatedReceipt, DecisionRecord, FollowedRun, Gate, NothingDecided, Run, SweepReport,
+    launch::CALLS_AT_ONCE,
     ports::{CallError, CallErrorKind, LedgerError},
     run_log::RunLogEntry,
 };
 
 /// How long one look may take before somebody else may look: longer than any call.
 const LOOK_LEASE: Duration = Duration::from_mins(11);
+
+/// Runs that one sweep looks at, few enough for the slowest answers to end within its lease and a request.
+const QUIET_RUNS: usize = 32;
 
 /// When a ledger makes a run due for its first look; later ones come after twice as long each.
 pub const FIRST_LOOK: Duration = Duration::from_mins(5);
@@ -188,14 +193,19 @@ impl Gate {
         Ok(end.map_or(RunAnswer::Running, RunAnswer::Ended))
     }
 
-    /// Looks at runs that went quiet, at most `limit` of them.
-    pub(crate) async fn look_at_quiet_runs(&self, limit: usize) -> Result<usize, LedgerError> {
-        let quiet = self.ledger().follow_due(limit, LOOK_LEASE).await?;
-        let mut ended = 0;
-        for followed in quiet {
-            ended += usize::from(matches!(self.look_at(&followed).await?, RunAnswer::Ended(_)));
+    /// Looks at runs that went quiet, at most `QUIET_RUNS` of them.
+    pub(crate) async fn look_at_quiet_runs(&self, report: &mut SweepReport) -> Result<(), LedgerError> {
+        let quiet = self.ledger().follow_due(QUIET_RUNS, LOOK_LEASE).await?;
+        report.more |= quiet.len() == QUIET_RUNS;
+        let answers: Vec<_> = stream::iter(quiet)
+            .map(|followed| async move { self.look_at(&followed).await })
+            .buffer_unordered(CALLS_AT_ONCE)
+            .collect()
+            .await;
+        for answer in answers {
+            report.runs_ended += usize::from(matches!(answer?, RunAnswer::Ended(_)));
         }
-        Ok(ended)
+        Ok(())
     }
 }
 

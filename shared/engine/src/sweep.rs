@@ -5,13 +5,10 @@ use futures_util::{StreamExt, stream};
 use launchgate_outcome::Outcome;
 use launchgate_triggers::LaunchId;
 
-use crate::{Claim, DecisionRecord, Gate, ports::LedgerError};
+use crate::{Claim, DecisionRecord, Gate, launch::CALLS_AT_ONCE, ports::LedgerError};
 
 /// Decisions, failures and commands one sweep takes up; the next sweep takes the rest.
 const BATCH: usize = 64;
-
-/// Calls to Vertex at the same time.
-const CALLS_AT_ONCE: usize = 8;
 
 /// What one sweep did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -68,10 +65,11 @@ impl Gate {
             report.launched += usize::from(outcome == Outcome::Launched);
             report.ended += usize::from(outcome != Outcome::Launched && !outcome.is_open());
         }
-        report.runs_ended = self.look_at_quiet_runs(BATCH).await?;
         for decision in self.ledger().untold_failures(BATCH).await? {
             report.failures_told += usize::from(self.publish_failure(&decision).await);
         }
+        // Last: nothing that is still to be launched or told waits for what is known anyway.
+        self.look_at_quiet_runs(&mut report).await?;
         Ok(report)
     }
 

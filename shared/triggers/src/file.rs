@@ -31,6 +31,7 @@ pub(crate) use self::scalar::is_bucket;
 use self::{
     defaults::Defaults,
     findings::{At, Findings},
+    launch::Templates,
     node::Node,
     section::Section,
     source::Source,
@@ -157,7 +158,13 @@ fn read(text: &str, files: &dyn Files, overrides: &Overrides, findings: &mut Fin
         webhook_secret(builds, &file, findings);
     }
     let mut defaults = Defaults::read(file.get("defaults"), findings);
-    let context = trigger::Context { vertex: vertex.as_ref(), signers: &signers, files, takes_builds };
+    let context = trigger::Context {
+        vertex: vertex.as_ref(),
+        signers: &signers,
+        files,
+        templates: Templates::default(),
+        takes_builds,
+    };
     let triggers = triggers
         .map(|member| trigger::read_all(member, &mut defaults, &context, findings))
         .unwrap_or_default();

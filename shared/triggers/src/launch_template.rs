@@ -5,6 +5,8 @@
 //! rule of its field before it stands in the request.
 //! Does not: read the triggers file (`file::launch` does), know requirements.
 
+use std::sync::Arc;
+
 use launchgate_outcome::{Reason, Refusal};
 use launchgate_statement::EventId;
 use serde_json::{Map, Value};
@@ -35,7 +37,7 @@ pub(crate) struct LaunchTemplate {
     /// `runtimeConfig.inputArtifacts`, likewise.
     pub(crate) artifacts: Vec<Given>,
     /// The pipeline's inputs, when values that come with the event must be held against them.
-    pub(crate) template: Option<Template>,
+    pub(crate) template: Option<Arc<Template>>,
 }
 
 /// A piece of the body.

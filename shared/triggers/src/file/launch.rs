@@ -12,6 +12,7 @@ mod value;
 use serde_json::{Map, Value};
 
 use self::pipeline::Pipeline;
+pub(super) use self::pipeline::Templates;
 use super::{
     Files,
     findings::{At, Findings},
@@ -46,6 +47,7 @@ pub(super) struct Around<'a> {
     /// The sound `match.artifact`, which an image may depend on.
     pub(super) artifact: Option<&'a ArtifactPatterns>,
     pub(super) files: &'a dyn Files,
+    pub(super) templates: &'a Templates,
 }
 
 pub(super) fn read(

@@ -45,6 +45,7 @@ pub(super) struct Context<'a> {
     pub(super) vertex: Option<&'a Vertex>,
     pub(super) signers: &'a SignerList,
     pub(super) files: &'a dyn Files,
+    pub(super) templates: launch::Templates,
     /// Whether `ingress.builds` is there.
     pub(super) takes_builds: bool,
 }
@@ -116,6 +117,7 @@ fn read(
         vertex: vertex.as_ref(),
         artifact: matching.as_ref().and_then(|matching| matching.artifact.as_ref()),
         files: context.files,
+        templates: &context.templates,
     };
     let mut remarks = Vec::new();
     let launch_block = launch;

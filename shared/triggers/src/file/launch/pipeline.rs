@@ -2,12 +2,14 @@
 //!
 //! A remote one is handed in as it was fetched; without its bytes nothing can be launched.
 
+use std::{cell::RefCell, collections::HashMap, sync::Arc};
+
 use launchgate_statement::Sha256;
 use serde_json::Value;
 
 use super::Job;
 use crate::{
-    Template,
+    Template, TemplateError,
     file::{
         Remote,
         findings::At,
@@ -20,7 +22,7 @@ use crate::{
 
 /// A template ready to be sent.
 pub(super) struct Pipeline {
-    pub(super) template: Template,
+    pub(super) template: Arc<Template>,
     /// The spec as it is sent, caching applied.
     pub(super) spec_text: String,
     /// Where the file names it.
@@ -34,6 +36,22 @@ struct Content {
     bytes: Vec<u8>,
     /// Set when it does not lie beside the triggers file.
     address: Option<TemplateAddress>,
+}
+
+/// The templates of one file. Many triggers may name the same one, and reading it is most of what loading them costs.
+#[derive(Default)]
+pub(in crate::file) struct Templates(RefCell<HashMap<Sha256, Arc<Template>>>);
+
+impl Templates {
+    fn parsed(&self, bytes: &[u8]) -> Result<Arc<Template>, TemplateError> {
+        let digest = Sha256::of(bytes);
+        if let Some(known) = self.0.borrow().get(&digest) {
+            return Ok(known.clone());
+        }
+        let template = Arc::new(Template::parse(bytes)?);
+        self.0.borrow_mut().insert(digest, template.clone());
+        Ok(template)
+    }
 }
 
 impl Job<'_, '_> {
@@ -69,7 +87,7 @@ impl Job<'_, '_> {
             // What anyone may have put there is not worth another finding.
             return None;
         }
-        let template = match Template::parse(&content.bytes) {
+        let template = match self.around.templates.parsed(&content.bytes) {
             Ok(template) => template,
             Err(error) => {
                 let finding = self.error("bad-template", &at, error.message);
@@ -79,12 +97,6 @@ impl Job<'_, '_> {
                 return None;
             }
         };
-        if let Some(version) = template.spec.get("schemaVersion").and_then(Value::as_str)
-            && is_legacy(version)
-        {
-            let message = format!("expected a pipeline of schema version 2.1.0, found {version}");
-            self.error("template-version", &at, message).fix("compile the pipeline with KFP 2");
-        }
         if template.runtime_config.contains_key("parameters") {
             let message =
                 "expected `parameterValues` in the template's runtimeConfig, found `parameters` of KFP 1";
@@ -224,10 +236,4 @@ impl Job<'_, '_> {
         self.error("template-digest", &member.value.at, message).fix(fix);
         false
     }
-}
-
-/// KFP 1 wrote 2.0.0 and below, whose parameters are another format.
-fn is_legacy(version: &str) -> bool {
-    let mut numbers = version.split('.').map(|part| part.parse::<u32>().unwrap_or_default());
-    (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default()) < (2, 1)
 }
