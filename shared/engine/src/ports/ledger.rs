@@ -30,7 +30,7 @@ use crate::{
 ///   A key is held by that alone: whatever ends a decision without a run frees it in the same write. Forced
 ///   replays (`ordinal` above 0) hold none.
 /// - `newest`: the newest of the line's decisions that are `launched`, of any ordinal, with a higher number.
-/// - `per_hour`: the trigger's decisions with such a limit, of any ordinal, that are open with something to send,
+/// - `per_hour`: the trigger's decisions with such a limit, of any ordinal, that are open with a plan,
 ///   or whose run (or `launch_unknown`) was recorded within the last 60 minutes by the ledger's clock. So no 60
 ///   minutes see more launches than the limit, also when an outage ends and what was retried goes through.
 ///
