@@ -28,12 +28,12 @@ mod webhook_signer;
 use launchgate_statement::Sha256;
 
 pub(crate) use self::scalar::is_bucket;
+pub(crate) use self::source::Source;
 use self::{
     defaults::Defaults,
     findings::{At, Findings},
     node::Node,
     section::Section,
-    source::Source,
 };
 use crate::{Config, Finding, Overrides, RemoteTemplate, pipeline_index::PipelineIndex};
 
