@@ -179,6 +179,7 @@ fn subject(artifact: &Artifact) -> Value {
     subject
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "every caller makes the text for it")]
 fn wrong(message: String) -> StatementError {
     StatementError { reason: Reason::ArtifactNote, message: format!("`launchgate:artifact`: {message}") }
 }

@@ -2,6 +2,10 @@
 //!
 //! Promises: an envelope out of a build's meta-data is of that very build, and its token of the time when the build
 //! ran. Source: DESIGN §3, "Meta-data way for keyless".
+#![allow(
+    clippy::result_large_err,
+    reason = "a refusal carries its rung; both are made once for a refused event"
+)]
 
 use launchgate_outcome::{Check, Reason, Refusal};
 use launchgate_statement::{FactName, Statement, Timestamp, is_commit_id};
