@@ -28,13 +28,13 @@ mod webhook_signer;
 use launchgate_statement::Sha256;
 
 pub(crate) use self::scalar::is_bucket;
+pub(crate) use self::source::Source;
 use self::{
     defaults::Defaults,
     findings::{At, Findings},
     launch::Templates,
     node::Node,
     section::Section,
-    source::Source,
 };
 use crate::{Config, Finding, Overrides, RemoteTemplate, pipeline_index::PipelineIndex};
 

@@ -97,6 +97,12 @@ fn report<'a>(source: &'a str, finding: &'a Finding) -> Group<'a> {
     group
 }
 
+/// A fault without a code, as text.
+pub(crate) fn render_fault(source: &str, message: &str, place: &Place) -> String {
+    let group = Level::ERROR.primary_title(message).element(snippet(source, place));
+    Renderer::plain().render(&[group])
+}
+
 /// A place from another text (the caller mixed files up) shows no line rather than a wrong one.
 fn snippet<'a>(source: &'a str, place: &'a Place) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
     let range = place.bytes.start.min(source.len())..place.bytes.end.min(source.len());

@@ -39,6 +39,7 @@ mod template;
 mod template_address;
 mod trigger;
 mod turns;
+mod yaml;
 
 pub use artifact_demand::{ArtifactDemand, ArtifactPlace, ArtifactRule, PinnedObject};
 pub use conditions::{LaunchConditions, OnceKey, OrderKey};
@@ -58,3 +59,4 @@ pub use schema::json_schema;
 pub use template::{InputKind, Template, TemplateError, TemplateInput};
 pub use template_address::{RemoteTemplate, TemplateAddress};
 pub use trigger::{Mode, Trigger, TriggerName};
+pub use yaml::{YamlFault, read_yaml};

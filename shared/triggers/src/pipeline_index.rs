@@ -15,6 +15,9 @@ const WINDOW: usize = 8;
 /// Triggers given for one name: more of them say the same.
 const OF_ONE_NAME: usize = 3;
 
+/// Triggers given in all: each one's clauses are then held against every artifact of the event.
+const ALIKE: usize = 6;
+
 /// Characters of a name that are compared: a slug has no more, a pattern of the file may.
 const COMPARED: usize = 128;
 
@@ -108,13 +111,13 @@ impl PipelineIndex {
             .into_iter()
             .map(|place| {
                 let (text, having) = &self.texts[place];
-                (strsim::normalized_damerau_levenshtein(&wanted, &cut(text)), having)
+                (strsim::osa_distance(&wanted, &cut(text)), having)
             })
             .collect();
-        scored.sort_by(|(left, _), (right, _)| right.total_cmp(left));
+        scored.sort_by_key(|(distance, _)| *distance);
         let mut alike = Vec::new();
         for trigger in scored.into_iter().flat_map(|(_, having)| having) {
-            if !alike.contains(trigger) {
+            if alike.len() < ALIKE && !alike.contains(trigger) {
                 alike.push(*trigger);
             }
         }

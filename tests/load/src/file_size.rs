@@ -17,7 +17,7 @@ use launchgate_service::{Environment, TriggersFile};
 use launchgate_statement::{Envelope, PAYLOAD_TYPE, Timestamp};
 use launchgate_triggers::{Config, DecideOptions, decide, lint};
 use launchgate_trust::{BuildkiteKeys, Scheme, SigningKey, TrustInputs, VerifiedEvent, verify};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::events::{PUBLISHED, statement, template};
 
@@ -184,10 +184,9 @@ fn expression(folder: &Path, key: &SigningKey) -> anyhow::Result<()> {
     ensure!(decided(&with.config, &event)? == Outcome::Launched, "the measured expression must be true");
     let program = cel::Program::compile(WHEN)?;
     let mut context = cel::Context::default();
-    let names = |value: Value| value;
     context
-        .add_variable("build", names(json!({"number": 1, "branch": "main"})))
-        .and_then(|()| context.add_variable("artifact", names(json!({"name": "fraud-train"}))))
+        .add_variable("build", json!({"number": 1, "branch": "main"}))
+        .and_then(|()| context.add_variable("artifact", json!({"name": "fraud-train"})))
         .map_err(|error| anyhow::anyhow!("{error}"))?;
     ensure!(
         program.execute(&context).is_ok_and(|value| value == cel::Value::Bool(true)),

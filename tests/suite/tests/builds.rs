@@ -1,14 +1,10 @@
 //! Buildkite's own word on a build, from the webhook to the launch, through the real routes.
 
-use launchgate_standin::{
-    BuildkiteStandin, BuildkiteWebhook, GoogleCerts, PushToken, SigningKey as BuildkiteKey, VertexStandin,
-};
-use launchgate_statement::{
-    Artifact, Build, BuildkiteIds, Envelope, PAYLOAD_TYPE, ProvenanceDraft, Sha256, Signature, Timestamp,
-};
+use launchgate_standin::{BuildkiteStandin, BuildkiteWebhook, GoogleCerts, PushToken, VertexStandin};
+use launchgate_statement::Timestamp;
 use launchgate_suite::{
-    Binary, Delivery, Folder, PATIENCE, PubSubEmulator, Push, Service, a_key, a_pipeline_job, a_push,
-    a_vertex, client, eventually, now, run, skip,
+    Binary, Delivery, Folder, JobEvent, PATIENCE, PubSubEmulator, Push, Service, a_key, a_pipeline_job,
+    a_push, a_vertex, client, eventually, now, run, skip,
 };
 use serde_json::{Value, json};
 
@@ -46,38 +42,11 @@ pub(crate) fn an_event_of(job: &Value) -> Vec<u8> {
 
 /// The same with a token that Buildkite issued at this second.
 pub(crate) fn an_event_minted(job: &Value, issued: i64) -> Vec<u8> {
-    let text = |claim: &str| job[claim].as_str().map(str::to_owned);
-    let draft = ProvenanceDraft {
-        ids: BuildkiteIds::default(),
-        build: Build {
-            organization: text("organization_slug"),
-            pipeline: text("pipeline_slug"),
-            number: job["build_number"].as_u64(),
-            branch: text("build_branch"),
-            commit: text("build_commit"),
-            step: text("step_key"),
-            job: text("job_id"),
-            ..Build::default()
-        },
-        artifacts: vec![Artifact {
-            name: "fraud-train".to_owned(),
-            sha256: Sha256::of(b"image"),
-            uri: None,
-            media_type: None,
-            annotations: serde_json::Map::new(),
-        }],
-        command: None,
-        started_on: None,
-    };
-    let mut envelope = Envelope::unsigned(PAYLOAD_TYPE, draft.to_statement().unwrap());
-    let audience = format!("launchgate-prod/event/{}", envelope.event_digest().0);
-    let mut claims = BuildkiteStandin::claims(job, &audience);
-    for (claim, at) in [("iat", issued), ("nbf", issued), ("exp", issued + 300)] {
-        claims[claim] = at.into();
-    }
-    let token = BuildkiteStandin::mint_with(&claims, BuildkiteKey::First);
-    envelope.signatures = vec![Signature { keyid: None, sig: token.into_bytes() }];
-    envelope.to_json().into_bytes()
+    JobEvent::of(job).bent(|claims| {
+        for (claim, at) in [("iat", issued), ("nbf", issued), ("exp", issued + 300)] {
+            claims[claim] = at.into();
+        }
+    })
 }
 
 pub(crate) fn a_job() -> Value {

@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use launchgate_standin::{AgentFault, BuildkiteStandin, SigningKey as BuildkiteKey, VertexStandin};
-use launchgate_statement::{
-    Artifact, Build, BuildkiteIds, Envelope, PAYLOAD_TYPE, ProvenanceDraft, Sha256, Signature,
-};
+use launchgate_statement::Envelope;
 use launchgate_suite::{
-    Binary, Delivery, Finished, Folder, PATIENCE, PubSubEmulator, Service, a_key, a_pipeline_job, a_push,
-    a_vertex, an_event, eventually, now, run, skip,
+    Binary, Delivery, Finished, Folder, JobEvent, PATIENCE, PubSubEmulator, Service, a_key, a_pipeline_job,
+    a_push, a_vertex, an_event, eventually, now, run, skip,
 };
 use serde_json::{Value, json};
 
@@ -30,61 +28,14 @@ fn a_folder(buildkite: &BuildkiteStandin, vertex: &VertexStandin) -> Folder {
         .variable("LAUNCHGATE_BUILDKITE_JWKS_ENDPOINT", &buildkite.endpoint())
 }
 
-/// What `emit --keyless` writes for `job`.
-fn statement(job: &Value) -> Envelope {
-    let text = |claim: &str| job[claim].as_str().map(str::to_owned);
-    let sha256 = Sha256::of(b"image");
-    let draft = ProvenanceDraft {
-        build: Build {
-            organization: text("organization_slug"),
-            pipeline: text("pipeline_slug"),
-            number: job["build_number"].as_u64(),
-            branch: text("build_branch"),
-            commit: text("build_commit"),
-            step: text("step_key"),
-            job: text("job_id"),
-            ..Build::default()
-        },
-        artifacts: vec![Artifact {
-            name: "fraud-train".to_owned(),
-            sha256,
-            uri: Some(format!("us-docker.pkg.dev/acme/ml/fraud-train@sha256:{sha256}")),
-            media_type: None,
-            annotations: serde_json::Map::new(),
-        }],
-        ids: BuildkiteIds {
-            organization: text("organization_id"),
-            pipeline: text("pipeline_id"),
-            build: text("build_id"),
-        },
-        command: None,
-        started_on: None,
-    };
-    Envelope::unsigned(PAYLOAD_TYPE, draft.to_statement().unwrap())
-}
-
-fn audience(envelope: &Envelope) -> String {
-    format!("{AUDIENCE}/event/{}", envelope.event_digest().0)
-}
-
-fn with_token(mut envelope: Envelope, token: String) -> Vec<u8> {
-    envelope.signatures = vec![Signature { keyid: None, sig: token.into_bytes() }];
-    envelope.to_json().into_bytes()
-}
-
 /// The event of `job`, right as it stands.
 fn an_event_of(job: &Value) -> Vec<u8> {
-    let envelope = statement(job);
-    let token = BuildkiteStandin::mint(job, &audience(&envelope));
-    with_token(envelope, token)
+    JobEvent::of(job).signed()
 }
 
 /// The same with its token's claims bent.
 fn bent(job: &Value, bend: impl FnOnce(&mut Value)) -> Vec<u8> {
-    let envelope = statement(job);
-    let mut claims = BuildkiteStandin::claims(job, &audience(&envelope));
-    bend(&mut claims);
-    with_token(envelope, BuildkiteStandin::mint_with(&claims, BuildkiteKey::First))
+    JobEvent::of(job).bent(bend)
 }
 
 async fn status(service: &Service, data: Vec<u8>) -> u16 {
@@ -113,18 +64,18 @@ async fn every_forged_variant_is_refused_with_its_own_reason_and_launches_nothin
     let folder = a_folder(&buildkite, &vertex);
     let service = folder.start();
     let job = BuildkiteStandin::a_job("fraud-train", 7);
-    let (own, other) = (statement(&job), statement(&BuildkiteStandin::a_job("fraud-train", 8)));
-    let stolen = BuildkiteStandin::mint(&job, &audience(&own));
-    let forged = BuildkiteStandin::claims(&job, &audience(&own));
+    let (own, other) = (JobEvent::of(&job), JobEvent::of(&BuildkiteStandin::a_job("fraud-train", 8)));
+    let stolen = BuildkiteStandin::mint(&job, &own.audience());
+    let forged = BuildkiteStandin::claims(&job, &own.audience());
     let at = |claims: &mut Value, seconds: i64| {
         for name in ["iat", "nbf", "exp"] {
             claims[name] = (claims[name].as_i64().unwrap() + seconds).into();
         }
     };
     let cases = [
-        ("binding_mismatch", with_token(other, stolen)),
-        ("unbound_token", with_token(own.clone(), BuildkiteStandin::mint(&job, "launchgate-prod/claims"))),
-        ("unbound_token", with_token(own.clone(), BuildkiteStandin::mint(&job, "sts.amazonaws.com"))),
+        ("binding_mismatch", other.with_token(stolen)),
+        ("unbound_token", own.with_token(BuildkiteStandin::mint(&job, "launchgate-prod/claims"))),
+        ("unbound_token", own.with_token(BuildkiteStandin::mint(&job, "sts.amazonaws.com"))),
         ("identity_mismatch", bent(&job, |claims| claims["build_number"] = 8.into())),
         ("identity_mismatch", bent(&job, |claims| claims["build_branch"] = "try-adam".into())),
         ("identity_mismatch", bent(&job, |claims| claims["build_id"] = "of another build".into())),
@@ -140,9 +91,9 @@ async fn every_forged_variant_is_refused_with_its_own_reason_and_launches_nothin
         ),
         (
             "buildkite_token_unknown_key",
-            with_token(own.clone(), BuildkiteStandin::mint_with(&forged, BuildkiteKey::Stranger)),
+            own.with_token(BuildkiteStandin::mint_with(&forged, BuildkiteKey::Stranger)),
         ),
-        ("unsigned", own.to_json().into_bytes()),
+        ("unsigned", own.unsigned()),
         ("unknown_signer", an_event().signed_by(&a_key()).to_json().into_bytes()),
     ];
 

@@ -65,6 +65,7 @@ async fn a_near_miss_is_a_metric_and_is_listed_with_its_last_event() {
     let [title, said] = text.lines().collect::<Vec<_>>()[..] else { panic!("{text}") };
     assert_eq!(title, "retrain");
     assert!(said.starts_with("  2 events failed only on branch since "), "{said}");
-    assert!(said.ends_with(&format!("(last {last} just now)")), "{said}");
+    // How long ago depends on when the command line was built.
+    assert!(said.contains(&format!("(last {last} ")), "{said}");
     assert_eq!((none.success().stdout.as_str(), none.stderr.trim()), ("", "no near miss recorded"));
 }

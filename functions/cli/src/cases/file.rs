@@ -6,7 +6,9 @@ use std::{
 };
 
 use launchgate_outcome::{Outcome, Reason};
+use launchgate_service::Unusable;
 use launchgate_statement::{Artifact, Build, Sha256, Timestamp};
+use launchgate_triggers::read_yaml;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -145,16 +147,8 @@ impl CaseFile {
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         let cannot = |why: String| Failure::usage(format!("{}: {why}", path.display()));
         let text = fs::read_to_string(path).map_err(|error| cannot(error.to_string()))?;
-        let options = serde_saphyr::options! {
-            strict_booleans: true,
-            leading_zero_numbers_as_strings: true,
-            underscored_numbers_as_strings: true,
-            reject_unsupported_tags: true,
-            merge_keys: serde_saphyr::options::MergeKeyPolicy::Error,
-            budget: serde_saphyr::budget! { max_nodes: 200_000, max_aliases: 0, max_anchors: 0, max_depth: 64 }
-        };
-        let mut file: Self = serde_saphyr::from_str_with_options(&text, options)
-            .map_err(|error| cannot(error.to_string().trim_end().to_owned()))?;
+        let mut file: Self = read_yaml(&path.display().to_string(), &text)
+            .map_err(|fault| Unusable { findings: Vec::new(), rendered: fault.rendered(&text) })?;
         if file.api_version != "launchgate/v1" {
             return Err(cannot(format!("expected apiVersion launchgate/v1, found {}", file.api_version)));
         }

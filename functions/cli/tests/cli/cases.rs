@@ -229,6 +229,12 @@ fn a_case_file_with_a_mistake_is_refused_with_its_place() {
     let ran = with_cases(Folder::new(), &twice).run(&["test"]);
     assert!(ran.stderr.contains("stands twice"), "{ran:?}");
 
+    let misspelt =
+        with_cases(Folder::new(), &good.replace("pipeline: p", "pipeline: p, brunch: main")).run(&["test"]);
+    insta::assert_snapshot!(misspelt.stderr);
+    let anchor = with_cases(Folder::new(), &good.replace("name: a", "name: &a a")).run(&["test"]);
+    insta::assert_snapshot!(anchor.stderr);
+
     let ran = Folder::new().run(&["test"]);
     assert_eq!(ran.code, 2, "no folder of cases: {ran:?}");
 }

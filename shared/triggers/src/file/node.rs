@@ -1,19 +1,16 @@
 //! YAML as a tree in which every key and value knows its place.
 
-use std::{collections::HashSet, fmt, ops::Range};
+use std::{collections::HashSet, fmt};
 
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{Map, Number, Value};
-use serde_saphyr::{Location, Spanned};
+use serde_saphyr::{Spanned, options::DuplicateKeyPolicy};
 
 use super::findings::{At, Findings};
-
-/// Mappings and lists in each other. A custom job's container is 11 deep, a spec written in the file about
-/// 20; the reader recurses, and an unoptimized build needs some 30 KiB of stack for each level.
-const MAX_DEPTH: usize = 32;
+use crate::yaml::{self, Unreadable, range};
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
@@ -44,34 +41,18 @@ pub(crate) struct Member {
 }
 
 impl Node {
-    /// Reads the one document of a file: YAML 1.2 without anchors, merges and unknown tags, so that a
-    /// reviewer reads what the program reads. `None` when it is no YAML; the finding says where.
+    /// Reads the one document of a file. `None` when it is no YAML; the finding says where.
     pub(crate) fn parse(text: &str, findings: &mut Findings) -> Option<Self> {
-        let options = serde_saphyr::options! {
-            strict_booleans: true,
-            leading_zero_numbers_as_strings: true,
-            underscored_numbers_as_strings: true,
-            reject_unsupported_tags: true,
-            merge_keys: serde_saphyr::options::MergeKeyPolicy::Error,
-            // Duplicates reach the tree, so that each becomes a finding of its own.
-            duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::PassThrough,
-            with_snippet: false,
-            budget: serde_saphyr::budget! { max_nodes: 2_000_000, max_aliases: 0, max_anchors: 0, max_depth: MAX_DEPTH }
-        };
-        match serde_saphyr::from_str_with_options::<Spanned<Bare>>(text, options) {
+        // Duplicates reach the tree, so that each becomes a finding of its own.
+        match yaml::read::<Spanned<Bare>>(text, DuplicateKeyPolicy::PassThrough) {
             Ok(root) => {
                 let root = root.into();
                 check(&root, findings);
                 Some(root)
             }
-            Err(error) => {
-                let at = error.location().map_or(0..0, |location| range(&location));
-                let found = in_words(&error.without_snippet().to_string());
-                findings.error(
-                    "yaml-syntax",
-                    &At::Bytes(at),
-                    format!("expected YAML (or JSON), found: {found}"),
-                );
+            Err(Unreadable { found, at }) => {
+                let message = format!("expected YAML (or JSON), found: {found}");
+                findings.error("yaml-syntax", &At::Bytes(at), message);
                 None
             }
         }
@@ -144,21 +125,6 @@ impl Node {
     }
 }
 
-/// The parser's own words, except where they are names of its settings.
-fn in_words(message: &str) -> String {
-    let said = message.split(" at line ").next().unwrap_or_default();
-    let rules = [
-        ("Anchors", "an anchor (`&name`); write the value where it is used"),
-        ("Alias", "an alias (`*name`); write the value where it is used"),
-        ("Depth", "mappings and lists nested more than 32 deep"),
-        ("Nodes", "more than two million values"),
-        ("merge keys", "a merge key (`<<`); write the keys where they are used"),
-        ("non-finite", "a number that is not finite"),
-    ];
-    let rule = rules.iter().find(|(name, _)| said.contains(name));
-    rule.map_or_else(|| said.to_owned(), |(_, words)| (*words).to_owned())
-}
-
 /// Duplicate keys, and numbers that JSON cannot carry unchanged.
 fn check(node: &Node, findings: &mut Findings) {
     match &node.shape {
@@ -189,12 +155,6 @@ fn is_integer_text(at: &At, findings: &Findings) -> bool {
     let At::Bytes(range) = at else { return false };
     let text = findings.source.slice(range).trim_start_matches(['-', '+']);
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-fn range(location: &Location) -> Range<usize> {
-    let index = |at: Option<u64>| at.and_then(|at| usize::try_from(at).ok());
-    let start = index(location.span().byte_offset()).unwrap_or_default();
-    start..start + index(location.span().byte_len()).unwrap_or_default()
 }
 
 /// The tree as serde-saphyr hands it over: places stand beside the values (`Spanned`), not in them.

@@ -151,6 +151,23 @@ fn what_stands_twice_is_refused_with_its_place() {
 }
 
 #[test]
+fn an_integer_that_would_be_rounded_is_refused_in_json_as_in_yaml() {
+    let whole = |value: &str| {
+        let text = format!(
+            r#"{{"pipelineInfo": {{"name": "p"}}, "root": {{}}, "schemaVersion": "2.1.0", "x": {value}}}"#
+        );
+        Template::parse(text.as_bytes())
+    };
+    assert_eq!(whole("18446744073709551615").unwrap().spec["x"].as_u64(), Some(u64::MAX));
+    for value in ["18446744073709551616", "-9223372036854775809"] {
+        for error in [whole(value).unwrap_err(), member(&format!("x: {value}")).unwrap_err()] {
+            assert!(error.message.contains("does not fit 64 bits"), "{value}: {error}");
+        }
+    }
+    assert!(whole(&format!("{}{}", "[".repeat(200), "]".repeat(200))).is_err());
+}
+
+#[test]
 fn keys_that_are_no_text_are_refused() {
     for yaml in ["x: {1: a}", "x: {yes: a}", "x: {null: a}", "x: {[a]: b}", "x: {1.5: a}"] {
         let error = member(yaml).unwrap_err();
