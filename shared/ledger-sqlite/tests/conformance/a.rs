@@ -60,6 +60,7 @@ pub(crate) fn signature(signer: &str) -> VerifiedSignature {
         voucher: Voucher::Key,
         token: None,
         certificate: None,
+        webhook: None,
     }
 }
 
