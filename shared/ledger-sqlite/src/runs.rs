@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use crate::{
     clock::micros,
     column::{Json, Plain, count, json},
-    decision::decision,
+    decision::{SELECT_DECISION, decision},
     fault::Fault,
 };
 
@@ -24,9 +24,10 @@ pub(crate) fn follow(db: &Connection, launch_id: &LaunchId, now: Timestamp) -> R
 }
 
 /// Selects what `followed` reads.
-const SELECT: &str = "SELECT e.id AS event_id, d.*, b.subject, b.sha256, b.checks, b.plan, b.signers, b.config, \
-    f.since, f.looks FROM runs_followed f JOIN decisions d ON d.seq = f.decision \
-    JOIN decision_bodies b ON b.decision = d.seq JOIN events e ON e.seq = d.event";
+fn select() -> String {
+    let columns = SELECT_DECISION.replacen("SELECT ", "SELECT f.since, f.looks, ", 1);
+    format!("{columns} JOIN runs_followed f ON f.decision = d.seq")
+}
 
 /// Takes one run, whenever it is due.
 pub(crate) fn now(
@@ -35,7 +36,7 @@ pub(crate) fn now(
     lease: Duration,
     now: Timestamp,
 ) -> Result<Option<FollowedRun>, Fault> {
-    let sql = format!("{SELECT} WHERE d.launch_id = ?1");
+    let sql = format!("{} WHERE d.launch_id = ?1", select());
     let found =
         db.prepare_cached(&sql)?.query_row([launch_id.as_str()], |row| followed(row, now)).optional()?;
     if found.is_some() {
@@ -51,7 +52,7 @@ pub(crate) fn due(
     lease: Duration,
     now: Timestamp,
 ) -> Result<Vec<FollowedRun>, Fault> {
-    let sql = format!("{SELECT} WHERE f.look_at <= ?1 ORDER BY f.look_at LIMIT ?2");
+    let sql = format!("{} WHERE f.look_at <= ?1 ORDER BY f.look_at LIMIT ?2", select());
     let mut statement = db.prepare_cached(&sql)?;
     let rows = statement.query_map(params![now.micros(), count(limit)], |row| followed(row, now))?;
     let found: Vec<FollowedRun> = rows.collect::<Result<_, _>>()?;

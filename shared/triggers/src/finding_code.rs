@@ -85,6 +85,12 @@ codes! {
     KeyExpired = "key-expired" is Warning: "The signer counts no longer: its `notAfter` is past.", mend "Add the next key beside it and sign with that, then take this one out.";
     KeyExpiring = "key-expiring" is Warning: "The signer's `notAfter` is less than 30 days away.", mend "Add the next key beside it and sign with that before this one ends.";
     KeyOld = "key-old" is Warning: "The key is in use for longer than `rotateAfter` (30 days when the file does not say).", mend "Make the next key with `launchgate keygen`, add it beside this one and sign with that; then give this one a `notAfter`.";
+    WeakestSigner = "weakest-signer" is Warning: "`buildkiteWebhook` proves that a build finished, not what it made: any job of its cluster can name the artifact.", mend "Use it for first steps. `buildkiteOidc` needs nothing to keep either, and binds the artifact to the job.";
+    ForeignOrganization = "foreign-organization" is Error: "A webhook signer is of another organization than `buildkite.organization`, whose webhooks alone are believed.", mend "Write the same organization in both.";
+
+    // -- defaults -----------------------------------------------------------------------------
+    NoDefault = "no-default" is Error: "What cannot be a default: which builds a trigger is about and what it starts stand in the trigger itself.", mend "Write it in each trigger.";
+    UnusedDefault = "unused-default" is Warning: "Every trigger says its own, so the default says nothing.", mend "Leave the default out, or let the triggers that agree with it leave theirs out.";
 
     // -- triggers: match and require ----------------------------------------------------------
     BadTriggerName = "bad-trigger-name" is Error: "The name of a trigger breaks its rule; launch ids and labels carry it.", mend "Write a lower-case letter, then letters, digits or dashes, at most 63, no dash at the end.";
@@ -97,6 +103,7 @@ codes! {
     UnvouchedFact = "unvouched-fact" is Error: "The trigger reads a fact of the build that no permitted signer can prove, so it would never launch.", mend "Permit a signer that proves it, take in Buildkite's webhooks, or (in parameters) read the build's own word as `claimed.build.…`.";
     NoBuildFacts = "no-build-facts" is Error: "The trigger asks for what only Buildkite's webhook says, and no route takes webhooks in.", mend "Add `ingress.builds` and `buildkite: { organization: …, webhookSecretEnv: … }`.";
     PullRequestUnstated = "pull-request-unstated" is Error: "A permitted signer says `forkBuilds: enabled`, and the trigger does not say which pull requests it takes.", mend "Add `pullRequest: none`, `sameRepository` or `any` to `require`.";
+    WebhookSignerUnguarded = "webhook-signer-unguarded" is Error: "A trigger permits the webhook signer and leaves out one of the safeguards that this weakest kind needs.", mend "Add `build: passed`, `artifact: exists`, `trustsCluster` and a `match.artifact` that names a literal place with a digest or generation; or permit another signer.";
     ClaimedInWhen = "claimed-in-when" is Error: "`when` reads `claimed`, the job's own word, which must not decide what runs.", mend "Read `build.…`, which holds what is vouched for.";
     NoSignerInForce = "no-signer-in-force" is Warning: "Every signer that the trigger permits is over or revoked: it matches builds and denies each of them.", mend "Permit a signer that is in force.";
     UnreachableTrigger = "unreachable-trigger" is Warning: "The trigger can never launch: nothing can satisfy its clauses.", mend "Correct the clause that is named, or take the trigger out.";
@@ -109,6 +116,9 @@ codes! {
 
     // -- expressions --------------------------------------------------------------------------
     BadExpression = "bad-expression" is Error: "An expression that cannot be read, names what does not exist, or could run long.", mend "Correct the place that is shown.";
+    NoIdentity = "no-identity" is Error: "An expression reads `identity`, and every permitted signer is a key, which has none.", mend "Permit a `buildkiteOidc` or `sigstore` signer, or read what the key vouches for: `build.…`.";
+    UnknownClaim = "unknown-claim" is Error: "An expression reads `identity.…` by a name that no proof of a permitted signer has, and nearly has another.", mend "Correct its spelling; the finding names the nearest claim.";
+    UnfamiliarClaim = "unfamiliar-claim" is Warning: "An expression reads `identity.…` by a name that this version does not know. Buildkite may have added it since; a token without it makes the event `invalid_parameters`.", mend "Check the name against a token (`launchgate inspect`), or guard it with `has(…)`.";
     ExpressionNotAllowed = "expression-not-allowed" is Error: "`${…}` in a place that an event may not choose.", mend "Write a literal there; `$${` is a literal `${`.";
 
     // -- launch -------------------------------------------------------------------------------
@@ -122,6 +132,11 @@ codes! {
     TemplateVersion = "template-version" is Error: "The template was compiled by KFP 1, whose parameters are another format.", mend "Compile the pipeline with KFP 2.";
     BadDigest = "bad-digest" is Error: "`templateSha256` is not a SHA-256.", mend "Write 64 lower-case hex digits: `sha256sum FILE`.";
     TemplateDigest = "template-digest" is Error: "The template is another than the one whose digest was reviewed.", mend "Review the template and write its digest.";
+    TemplateUnpinned = "template-unpinned" is Error: "A template that lies elsewhere has no digest: whoever can write there could change what runs.", mend "Add `templateSha256` with the SHA-256 of the reviewed file.";
+    TemplateUnavailable = "template-unavailable" is Error: "A template that lies elsewhere cannot be fetched, or is not the one that was reviewed.", mend "Do what the finding says: mostly grant read access, or correct the address.";
+    TemplateNotLookedAt = "template-not-looked-at" is Warning: "A template that lies elsewhere was not looked at, so its parameters are unchecked.", mend "Run lint once where it can be fetched: without `--offline`, with credentials.";
+    TemplateUri = "template-uri" is Error: "`templateUri` says another place than `template`.", mend "Leave `templateUri` out: it follows from `template`.";
+    TemplateDefault = "template-default" is Warning: "An input of the pipeline has a default that does not fit its own type or literals.", mend "Give the parameter a value, or mend the pipeline and compile it again.";
     NoPipelineRoot = "no-pipeline-root" is Error: "Nothing says where the pipeline keeps its outputs.", mend "Add `gcsOutputDirectory`, or `vertex.pipelineRoot` for all pipelines.";
     UnknownParameter = "unknown-parameter" is Error: "A parameter or artifact that the pipeline does not have.", mend "Correct its spelling; the finding names the nearest one.";
     MissingParameter = "missing-parameter" is Error: "A parameter or artifact that the pipeline needs is not given.", mend "Give it a value.";

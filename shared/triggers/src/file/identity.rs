@@ -33,7 +33,7 @@ pub(super) fn check(reads: &[Reads], any_of: &[SignerId], context: &Context, fin
             } else {
                 // Buildkite may have added it since.
                 let fix = format!("known are {}", known.join(", "));
-                findings.warning("unknown-claim", &read.at, message).fix(fix);
+                findings.warning("unfamiliar-claim", &read.at, message).fix(fix);
             }
         }
     }

@@ -49,11 +49,17 @@ fn every_code_has_a_file_that_shows_it_and_a_mended_one_that_does_not() {
         };
         let shown = broken.codes().contains(&code.as_str());
         let others = broken.codes().into_iter().filter(|other| *other != code.as_str()).count();
-        let allowed = if *code == FindingCode::MoreFindings { 200 } else { 0 };
+        let allowed = match code {
+            FindingCode::MoreFindings => 200,
+            // The weakest signer says so, whatever else is wrong.
+            FindingCode::ForeignOrganization | FindingCode::WebhookSignerUnguarded => 1,
+            _ => 0,
+        };
         if !shown || others > allowed {
             wrong.push(format!("{code}: the broken form says\n{}", broken.rendered));
         }
-        if !mended.findings.is_empty() {
+        let is_mended = mended.codes().iter().all(|said| allowed == 1 && *said == "weakest-signer");
+        if !is_mended {
             wrong.push(format!("{code}: the mended form says\n{}", mended.rendered));
         }
     }

@@ -8,7 +8,9 @@
 use std::{collections::HashMap, fs, path::PathBuf};
 
 use launchgate_statement::Timestamp;
-use launchgate_triggers::{Files, Finding, FindingCode, Overrides, lint, load, render};
+use launchgate_triggers::{
+    Files, Finding, FindingCode, Overrides, Remote, RemoteTemplate, lint, load, render,
+};
 use launchgate_trust::{Scheme, SigningKey};
 
 const BASE: &str = "\
@@ -164,6 +166,7 @@ impl Folder {
             ("keys/trusted_root.json", fs::read(trusted_root).unwrap()),
             ("pipelines/retrain.yaml", PIPELINE.into()),
             ("pipelines/of_kfp_1.yaml", wrapped_with_parameters_of_kfp_1().into()),
+            ("pipelines/wrong_default.yaml", PIPELINE.replace("1.0", "1.5").into()),
             ("notes.txt", b"neither a key nor a pipeline".to_vec()),
         ]))
     }
@@ -178,5 +181,17 @@ fn wrapped_with_parameters_of_kfp_1() -> String {
 impl Files for Folder {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
         self.0.get(path).cloned().ok_or_else(|| "no such file".to_owned())
+    }
+
+    fn remote(&self, template: &RemoteTemplate) -> Remote {
+        let address = template.address.to_string();
+        if address.ends_with("/lost.yaml") {
+            let fix = Some("gcloud storage ls gs://acme-templates".to_owned());
+            return Remote::Failed { why: "there is no such object".to_owned(), fix };
+        }
+        if address.ends_with("/offline.yaml") {
+            return Remote::NotLooked("`--offline`".to_owned());
+        }
+        Remote::Fetched(PIPELINE.into())
     }
 }
