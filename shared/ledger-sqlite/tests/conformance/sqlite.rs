@@ -10,11 +10,12 @@ use rusqlite::Connection;
 use crate::a;
 
 /// The newest version of the schema.
-const NEWEST: i64 = 6;
+const NEWEST: i64 = 7;
 
 /// Takes out again what each version added, the newest first.
-const BACK: [&str; 5] = [
-    "DROP TABLE runs_followed; PRAGMA user_version = 5",
+const BACK: [&str; 6] = [
+    "DROP TABLE runs_followed; PRAGMA user_version = 6",
+    "DROP TABLE artifact_sets; DROP TABLE build_asks; DROP INDEX decisions_waiting; PRAGMA user_version = 5",
     "DROP TABLE near_misses; PRAGMA user_version = 4",
     "DROP INDEX decisions_unchecked; ALTER TABLE decisions DROP COLUMN artifact_rule; \
      ALTER TABLE decision_bodies DROP COLUMN artifact; PRAGMA user_version = 3",
