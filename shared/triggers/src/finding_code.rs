@@ -64,6 +64,7 @@ codes! {
     BadUrl = "bad-url" is Error: "`service.url` is not an http or https address.", mend "Write it as `https://launchgate.example.com`.";
     BadProject = "bad-project" is Error: "The project is not a Google Cloud project id.", mend "Write the id (not the name) of the project.";
     BadLocation = "bad-location" is Error: "The location is not a region; it becomes a part of a host name.", mend "Write a region such as `us-central1`.";
+    BadServiceAccount = "bad-service-account" is Error: "A service account that is none: its e-mail becomes part of an address and of a policy.", mend "Write its whole e-mail, `NAME@PROJECT.iam.gserviceaccount.com`.";
     BadRoot = "bad-root" is Error: "A pipeline root that is not in Cloud Storage, or whose bucket an event could choose.", mend "Write `gs://BUCKET/FOLDER`, with a literal bucket.";
     BadEmail = "bad-email" is Error: "The e-mail of a route is not one of a service account.", mend "Write the push subscription's service account.";
     BadSubscription = "bad-subscription" is Error: "The subscription is not given by its full name.", mend "Write `projects/PROJECT/subscriptions/NAME`.";
@@ -132,6 +133,8 @@ codes! {
     TemplateVersion = "template-version" is Error: "The template was compiled by KFP 1, whose parameters are another format.", mend "Compile the pipeline with KFP 2.";
     BadDigest = "bad-digest" is Error: "`templateSha256` is not a SHA-256.", mend "Write 64 lower-case hex digits: `sha256sum FILE`.";
     TemplateDigest = "template-digest" is Error: "The template is another than the one whose digest was reviewed.", mend "Review the template and write its digest.";
+    BadTemplateAddress = "bad-template-address" is Error: "The template's address is none that templates are fetched from.", mend "Name a file beside the triggers file, `gs://BUCKET/OBJECT` or `https://REGION-kfp.pkg.dev/PROJECT/REPOSITORY/PACKAGE/sha256:DIGEST`.";
+    TemplateByTag = "template-by-tag" is Error: "The template is named by a tag or version, which can be moved to another pipeline.", mend "Name it by its digest, `…/PACKAGE/sha256:DIGEST`.";
     TemplateUnpinned = "template-unpinned" is Error: "A template that lies elsewhere has no digest: whoever can write there could change what runs.", mend "Add `templateSha256` with the SHA-256 of the reviewed file.";
     TemplateUnavailable = "template-unavailable" is Error: "A template that lies elsewhere cannot be fetched, or is not the one that was reviewed.", mend "Do what the finding says: mostly grant read access, or correct the address.";
     TemplateNotLookedAt = "template-not-looked-at" is Warning: "A template that lies elsewhere was not looked at, so its parameters are unchecked.", mend "Run lint once where it can be fetched: without `--offline`, with credentials.";

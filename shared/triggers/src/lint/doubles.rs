@@ -24,7 +24,20 @@ pub(super) fn of(triggers: &[Trigger]) -> Vec<Finding> {
         }
     }
     for alike in by_launch.values() {
-        findings.extend(alike.iter().filter_map(|narrow| shadowed(alike, narrow)));
+        // A file of thousands of triggers names a pipeline in each, and one pipeline never covers another.
+        let mut of_pipeline: HashMap<&str, Vec<&Trigger>> = HashMap::new();
+        let mut of_patterns = Vec::new();
+        for trigger in alike {
+            match &trigger.matching.literal_pipeline {
+                Some(name) => of_pipeline.entry(name).or_default().push(trigger),
+                None => of_patterns.push(*trigger),
+            }
+        }
+        for narrow in alike {
+            let literal = narrow.matching.literal_pipeline.as_deref();
+            let same = literal.and_then(|name| of_pipeline.get(name)).map(Vec::as_slice).unwrap_or_default();
+            findings.extend(shadowed(&[same, &of_patterns].concat(), narrow));
+        }
     }
     findings
 }

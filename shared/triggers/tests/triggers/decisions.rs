@@ -125,7 +125,7 @@ fn when_that_is_false_is_no_match_and_when_without_a_value_is_denied() {
     let no = decided(&edited("dataset != \"\"", "dataset == \"x\""), an_event());
     assert_eq!(no.outcome(), Outcome::NoMatch);
     refused(&edited("annotations.dataset", "annotations.nothing"), an_event(), Reason::WhenError, "when");
-    let number = edited("artifact.annotations.dataset != \"\"", "build.number + 1");
+    let number = edited("artifact.annotations.dataset != \"\"", "artifact.annotations.dataset");
     refused(&number, an_event(), Reason::WhenError, "when");
 }
 

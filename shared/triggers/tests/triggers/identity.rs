@@ -134,7 +134,7 @@ fn a_name_that_nobody_knows_is_warned_of() {
     let findings = load_text(&file).findings;
 
     let said: Vec<_> = findings.iter().map(|it| (it.code, it.severity)).collect();
-    assert_eq!(said, [("unknown-claim", Severity::Warning)]);
+    assert_eq!(said, [("unfamiliar-claim", Severity::Warning)]);
     assert!(findings[0].fix.as_ref().unwrap().contains("job_id"));
     let tag = keyless(&with_commit("\"${identity[\\\"agent_tag:queue\\\"]}\""), "[buildkite]");
     assert_eq!(load_text(&tag).findings, []);

@@ -192,13 +192,14 @@ fn latest_is_pointed_out_in_parameters_and_in_steps_of_the_template() {
         let template = TEMPLATE.replace("executors: {}", &format!("executors: {executors}"));
         folder.0.insert("pipelines/retrain.yaml".to_owned(), template.into_bytes());
         let file = edited("maxAge: 24h", "sources: [webhook]");
-        let config = load("launchgate.yaml", &file, &folder, &Overrides::default()).config.unwrap();
+        let loaded = load("launchgate.yaml", &file, &folder, &Overrides::default());
+        let config = loaded.config.unwrap_or_else(|| panic!("{:?}", loaded.findings));
         lint(&config, Timestamp::parse(NOW).unwrap()).iter().map(|finding| finding.code).collect::<Vec<_>>()
     };
     assert_eq!(of_step("gcr.io/acme/step:latest"), ["image-by-tag"]);
     assert_eq!(of_step("python"), ["image-by-tag"]);
     assert_eq!(of_step("python:3.11"), [""; 0], "KFP writes it into every pipeline");
-    assert_eq!(of_step("{{$.inputs.parameters['image']}}"), [""; 0]);
+    assert_eq!(of_step("{{$.inputs.parameters[''image'']}}"), [""; 0]);
 }
 
 #[test]
