@@ -283,7 +283,9 @@ async fn sweep(State(shared): State<Arc<Shared>>, request: Request) -> Response 
     match swept.and_then(|swept| Ok((swept, checks?))) {
         Ok((sweep, checks)) => {
             shared.metrics.swept(&sweep);
-            checks.iter().for_each(|checked| shared.metrics.checked(checked));
+            for checked in &checks {
+                shared.metrics.checked(checked);
+            }
             let artifacts = checks.into_iter().fold(ArtifactReport::default(), ArtifactReport::and);
             let body = serde_json::to_string(&Swept { sweep, artifacts }).unwrap_or_default();
             ([(CONTENT_TYPE, "application/json")], body).into_response()

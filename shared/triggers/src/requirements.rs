@@ -173,6 +173,7 @@ impl Requirements {
 
     /// Any job of the cluster can write a build's meta-data, so the first artifact set that a build names stays its
     /// only one. Source: DESIGN §3, "buildkiteWebhook".
+    #[allow(clippy::unused_self, reason = "one of the rungs of `walk`, which all have this form")]
     fn artifact_set(&self, evidence: &Evidence) -> Rung {
         let (name, expected) = ("artifactSet", "the first that the build named");
         let Some(before) = evidence.named_before else {

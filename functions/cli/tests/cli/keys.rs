@@ -37,7 +37,8 @@ fn the_printed_signer_block_is_one_that_the_file_takes() {
     let folder = folder.with("signers:\n", &format!("signers:\n{block}"));
 
     let ran = folder.run(&["lint"]).ok();
-    assert!(block.contains("notBefore: 20") && ran.stdout.ends_with(": ok\n"), "{block}{ran:?}");
+    assert!(block.contains("notBefore: 20") && ran.stdout.ends_with(": 1 warning\n"), "{block}{ran:?}");
+    assert!(ran.stderr.contains("unused-signer"), "no trigger permits it yet: {}", ran.stderr);
 }
 
 #[test]

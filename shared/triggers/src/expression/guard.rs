@@ -378,9 +378,8 @@ fn factor_of(name: &str, args: &[IdedExpr]) -> usize {
     match name {
         "replace" => match (bytes(args.first()), bytes(args.get(1))) {
             // Nothing is replaced before each letter and at the end.
-            (Some(0), Some(new)) => new + 1,
+            (Some(0) | None, Some(new)) => new + 1,
             (Some(old), Some(new)) => new.div_ceil(old),
-            (None, Some(new)) => new + 1,
             (_, None) => MAX_FACTOR,
         },
         "join" if args.is_empty() => 1,

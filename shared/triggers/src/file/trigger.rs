@@ -69,13 +69,10 @@ pub(super) fn read_all(
     for item in items {
         if let Some(name) = item.get("name")
             && let Shape::Text(text) = &name.shape
+            && !names.insert(text)
         {
-            if !names.insert(text) {
-                let message = format!("the trigger name `{text}` stands twice");
-                findings
-                    .error("duplicate-trigger", &name.at, message)
-                    .fix("give each trigger a name of its own");
-            }
+            let message = format!("the trigger name `{text}` stands twice");
+            findings.error("duplicate-trigger", &name.at, message).fix("give each trigger a name of its own");
         }
         let whole = defaults.under(item);
         triggers.extend(read(whole.as_ref().unwrap_or(item), defaults, context, &mut sets, findings));

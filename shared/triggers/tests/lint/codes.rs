@@ -6,8 +6,11 @@ use launchgate_triggers::{Finding, FindingCode};
 
 use crate::example::{Example, Side, folder, said_of, whole};
 
+/// The broken text and the mended one.
+type Pair = fn() -> [String; 2];
+
 /// Files that are too large to be shown: the code, what breaks, what mends.
-const MADE: &[(FindingCode, fn() -> [String; 2])] = &[
+const MADE: &[(FindingCode, Pair)] = &[
     (FindingCode::FileSize, || [format!("{}#{}\n", whole(""), "x".repeat(16 << 20)), whole("# x\n")]),
     (FindingCode::MoreFindings, || [201, 0].map(|count| whole(&unknown_keys(count)))),
     (FindingCode::TooManyLabels, || [62, 61].map(labels)),
@@ -33,8 +36,8 @@ fn every_code_has_a_file_that_shows_it_and_a_mended_one_that_does_not() {
         let made = MADE.iter().find(|(of, _)| of == code);
         let (broken, mended) = match (Example::of(*code), made) {
             (Some(example), None) => (example.said(Side::Broken), example.said(Side::Mended)),
-            (None, Some((_, make))) => {
-                let [broken, mended] = make();
+            (None, Some((_, pair))) => {
+                let [broken, mended] = pair();
                 (said_of(&broken), said_of(&mended))
             }
             // The file could not be read, so nobody can look at its text: the command says it.

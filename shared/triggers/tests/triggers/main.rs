@@ -1,4 +1,5 @@
 //! The triggers file from outside: what `load` says of files, what `decide` says of events.
+#![allow(clippy::format_collect, reason = "test texts are short")]
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod an_event;
