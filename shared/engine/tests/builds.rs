@@ -244,8 +244,8 @@ fn config(key: &SigningKey, require: Value, more: Value) -> Config {
 }
 
 /// A file that lets Buildkite's webhook itself speak, with every safeguard. It observes: what is asked for here is
-/// whether it would launch. `None` in a version that cannot look at artifacts yet.
-fn config_of_webhooks() -> Option<Config> {
+/// whether it would launch.
+fn config_of_webhooks() -> Config {
     let file = json!({
         "apiVersion": "launchgate/v1", "service": {"audience": "launchgate-test"},
         "vertex": {"project": "p", "location": "us-central1", "callTimeout": "1s"},
@@ -265,12 +265,7 @@ fn config_of_webhooks() -> Option<Config> {
         }],
     });
     let loaded = load("launchgate.yaml", &file.to_string(), &template(), &Overrides::default());
-    let codes: Vec<_> = loaded.findings.iter().map(|finding| finding.code).collect();
-    if codes.contains(&"not-yet-supported") {
-        println!("SKIPPED events of webhooks: this version cannot look at artifacts");
-        return None;
-    }
-    Some(loaded.config.unwrap_or_else(|| panic!("{:?}", loaded.findings)))
+    loaded.config.unwrap_or_else(|| panic!("{:?}", loaded.findings))
 }
 
 fn template() -> Template {
@@ -868,9 +863,9 @@ fn an_image(seed: &[u8]) -> Value {
 }
 
 impl World {
-    fn of_webhooks(api: Option<Arc<Api>>) -> Option<Self> {
+    fn of_webhooks(api: Option<Arc<Api>>) -> Self {
         let key = SigningKey::generate(Scheme::Ed25519).unwrap();
-        Some(Self::of(tempfile::tempdir().unwrap(), key, config_of_webhooks()?, api))
+        Self::of(tempfile::tempdir().unwrap(), key, config_of_webhooks(), api)
     }
 
     async fn only_event(&self, told: &BuildAnswer) -> (EventId, DecisionRecord) {
@@ -882,7 +877,7 @@ impl World {
 
 #[tokio::test]
 async fn a_webhook_that_notes_its_artifact_is_an_event_itself_once() {
-    let Some(world) = World::of_webhooks(None) else { return };
+    let world = World::of_webhooks(None);
 
     let told = world.webhook(&noting(&an_image(b"one"))).await;
     let again = world.webhook(&noting(&json!([an_image(b"one")]))).await;
@@ -923,7 +918,7 @@ async fn each_safeguard_denies_with_its_reason() {
         (bent(note, json!(tagged.to_string())), Outcome::RejectedStatement, Reason::ArtifactNote),
         (bent(note, json!("x")), Outcome::RejectedStatement, Reason::ArtifactNote),
     ] {
-        let Some(world) = World::of_webhooks(None) else { return };
+        let world = World::of_webhooks(None);
 
         let told = world.webhook(&webhook).await;
 
@@ -934,7 +929,7 @@ async fn each_safeguard_denies_with_its_reason() {
 
 #[tokio::test]
 async fn a_build_that_names_other_artifacts_later_is_denied_also_in_a_replay() {
-    let Some(world) = World::of_webhooks(None) else { return };
+    let world = World::of_webhooks(None);
     world.webhook(&noting(&an_image(b"one"))).await;
 
     let mut retried = noting(&an_image(b"two"));
@@ -957,7 +952,7 @@ async fn a_build_that_names_other_artifacts_later_is_denied_also_in_a_replay() {
 
 #[tokio::test]
 async fn a_replay_verifies_an_event_of_a_webhook_by_what_was_kept_with_it() {
-    let Some(world) = World::of_webhooks(None) else { return };
+    let world = World::of_webhooks(None);
     let told = world.webhook(&noting(&an_image(b"one"))).await;
     let (id, _) = world.only_event(&told).await;
 
@@ -977,7 +972,7 @@ async fn a_webhook_without_meta_data_is_recorded_where_it_should_have_made_an_ev
     without["build"].as_object_mut().unwrap().remove("meta_data");
     let refused = Api::answering(Err(BuildkiteApiError::Refused("HTTP 403: read_builds".to_owned())));
     for (api, said) in [(None, "apiTokenEnv"), (Some(refused), "read_builds")] {
-        let Some(world) = World::of_webhooks(api) else { return };
+        let world = World::of_webhooks(api);
 
         world.webhook(&without).await;
 
@@ -986,9 +981,7 @@ async fn a_webhook_without_meta_data_is_recorded_where_it_should_have_made_an_ev
         let page = events.await.unwrap();
         assert_eq!(page.items[0].reason, Some(Reason::MetadataAbsent), "{said}");
     }
-    let Some(world) = World::of_webhooks(Some(Api::answering(Ok(shown(&noting(&an_image(b"one"))))))) else {
-        return;
-    };
+    let world = World::of_webhooks(Some(Api::answering(Ok(shown(&noting(&an_image(b"one")))))));
     assert_eq!(outcomes(&world.webhook(&without).await), [(Outcome::Observed, None)]);
 }
 

@@ -54,13 +54,12 @@ impl ArtifactNote {
     pub fn parse(text: &str) -> Result<Self, StatementError> {
         // A list is no object, so it is read as a member of one; whatever else the text brings in is refused.
         let wrapped = format!("{{\"note\":{text}}}");
-        let mut wrapped =
-            parse_object(wrapped.as_bytes(), DEPTH).map_err(|error| wrong(error.to_string()))?;
+        let mut wrapped = parse_object(wrapped.as_bytes(), DEPTH).map_err(wrong)?;
         let note = wrapped.remove("note").filter(|_| wrapped.is_empty());
         let noted = match note {
             Some(Value::Array(list)) => list,
             Some(object @ Value::Object(_)) => vec![object],
-            _ => return Err(wrong("expected one object or a list of them".to_owned())),
+            _ => return Err(wrong("expected one object or a list of them")),
         };
         if !(1..=Statement::MAX_ARTIFACTS).contains(&noted.len()) {
             let most = Statement::MAX_ARTIFACTS;
@@ -99,7 +98,7 @@ impl ArtifactNote {
                 },
             },
         });
-        let bytes = serde_json_canonicalizer::to_vec(&statement).map_err(|error| wrong(error.to_string()))?;
+        let bytes = serde_json_canonicalizer::to_vec(&statement).map_err(wrong)?;
         Statement::parse(&bytes)?;
         Ok(bytes)
     }
@@ -179,8 +178,7 @@ fn subject(artifact: &Artifact) -> Value {
     subject
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "every caller makes the text for it")]
-fn wrong(message: String) -> StatementError {
+fn wrong(message: impl std::fmt::Display) -> StatementError {
     StatementError { reason: Reason::ArtifactNote, message: format!("`launchgate:artifact`: {message}") }
 }
 

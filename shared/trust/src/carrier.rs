@@ -2,10 +2,6 @@
 //!
 //! Promises: an envelope out of a build's meta-data is of that very build, and its token of the time when the build
 //! ran. Source: DESIGN §3, "Meta-data way for keyless".
-#![allow(
-    clippy::result_large_err,
-    reason = "a refusal carries its rung; both are made once for a refused event"
-)]
 
 use launchgate_outcome::{Check, Reason, Refusal};
 use launchgate_statement::{FactName, Statement, Timestamp, is_commit_id};
@@ -77,7 +73,7 @@ impl<'a> Carrier<'a> {
 }
 
 /// The rung of an envelope that says it is of the build in whose meta-data it lay.
-pub(crate) fn of_the_build(statement: &Statement, facts: &BuildFacts) -> Result<Check, (Check, Refusal)> {
+pub(crate) fn of_the_build(statement: &Statement, facts: &BuildFacts) -> Result<Check, Foreign> {
     let said = &statement.build;
     let told = facts.build();
     let word = |text: Option<&str>| text.map_or_else(|| "none".to_owned(), bounded);
@@ -85,7 +81,7 @@ pub(crate) fn of_the_build(statement: &Statement, facts: &BuildFacts) -> Result<
     for fact in of {
         let (said, told) = (said.fact(fact), told.fact(fact));
         if said != told {
-            return Err(foreign(fact.as_str(), &word(told.as_deref()), &word(said.as_deref())));
+            return Err(Foreign::new(fact.as_str(), word(told.as_deref()), word(said.as_deref())));
         }
     }
     if let (Some(said), Some(told)) = (&said.commit, &told.commit)
@@ -93,12 +89,12 @@ pub(crate) fn of_the_build(statement: &Statement, facts: &BuildFacts) -> Result<
         && is_commit_id(told)
         && !said.eq_ignore_ascii_case(told)
     {
-        return Err(foreign("commit", told, said));
+        return Err(Foreign::new("commit", told.clone(), said.clone()));
     }
     if let Some(id) = build_id_in(statement)
         && id != facts.id()
     {
-        return Err(foreign("id", facts.id(), &bounded(&id)));
+        return Err(Foreign::new("id", facts.id().to_owned(), bounded(&id)));
     }
     Ok(Check::passed("metadata").actual(format!("of the build {} that it lay in", facts.id())))
 }
@@ -107,16 +103,35 @@ pub(crate) fn of_the_build(statement: &Statement, facts: &BuildFacts) -> Result<
 pub(crate) fn tokens_of_the_build(
     signatures: &[VerifiedSignature],
     facts: &BuildFacts,
-) -> Result<(), (Check, Refusal)> {
+) -> Result<(), Foreign> {
     let mut ids = signatures.iter().filter_map(|one| one.token.as_ref()?.identity.build_id.as_deref());
-    ids.find(|id| *id != facts.id()).map_or(Ok(()), |id| Err(foreign("id", facts.id(), &bounded(id))))
+    ids.find(|id| *id != facts.id())
+        .map_or(Ok(()), |id| Err(Foreign::new("id", facts.id().to_owned(), bounded(id))))
 }
 
-fn foreign(what: &str, expected: &str, actual: &str) -> (Check, Refusal) {
-    let message = format!(
-        "expected an envelope of the build in whose meta-data it lay, of {what} {expected}, found {what} {actual}"
-    );
-    let check =
-        Check::failed("metadata").expected(format!("{what} {expected}")).actual(format!("{what} {actual}"));
-    (check, Refusal::new(Reason::ForeignMetadata, message))
+/// How an envelope differs from the build in whose meta-data it lay.
+#[derive(Debug)]
+pub(crate) struct Foreign {
+    what: &'static str,
+    expected: String,
+    actual: String,
+}
+
+impl Foreign {
+    fn new(what: &'static str, expected: String, actual: String) -> Self {
+        Self { what, expected, actual }
+    }
+
+    pub(crate) fn check(&self) -> Check {
+        let Self { what, expected, actual } = self;
+        Check::failed("metadata").expected(format!("{what} {expected}")).actual(format!("{what} {actual}"))
+    }
+
+    pub(crate) fn refusal(&self) -> Refusal {
+        let Self { what, expected, actual } = self;
+        let message = format!(
+            "expected an envelope of the build in whose meta-data it lay, of {what} {expected}, found {what} {actual}"
+        );
+        Refusal::new(Reason::ForeignMetadata, message)
+    }
 }

@@ -117,8 +117,9 @@ pub fn verify_carried(
     {
         match of_the_build(&statement, build) {
             Ok(rung) => ladder.passed(rung),
-            Err((rung, refusal)) => {
-                return Err(ladder.refuse(rung, refusal, &["signature", "statement", "scope"]).into());
+            Err(foreign) => {
+                let above = &["signature", "statement", "scope"];
+                return Err(ladder.refuse(foreign.check(), foreign.refusal(), above).into());
             }
         }
     }
@@ -142,7 +143,7 @@ pub fn verify_carried(
     let signatures = ladder.check_scope(&statement, identified)?;
     if let Some(build) = carrier.build() {
         tokens_of_the_build(&signatures, build)
-            .map_err(|(rung, refusal)| ladder.refuse(rung, refusal, &[]))?;
+            .map_err(|foreign| ladder.refuse(foreign.check(), foreign.refusal(), &[]))?;
     }
     Ok(VerifiedEvent { envelope, digest, statement, signatures, checks: ladder.into_checks() })
 }

@@ -6,7 +6,8 @@ use launchgate_standin::{
 };
 use launchgate_statement::{Sha256, Timestamp};
 use launchgate_suite::{
-    Binary, Delivery, Folder, PATIENCE, PubSubEmulator, Service, a_vertex, client, eventually, now, skip,
+    Binary, Delivery, Folder, GcsServer, PATIENCE, PubSubEmulator, Service, a_vertex, client, eventually,
+    now, skip,
 };
 use serde_json::{Value, json};
 
@@ -254,9 +255,6 @@ async fn each_safeguard_of_a_noted_artifact_refuses_with_its_reason() {
     let (buildkite, vertex) = (BuildkiteStandin::start().await.unwrap(), a_vertex().await);
     let folder = a_folder_of_webhooks(&buildkite, &vertex);
     let linted = format!("{:?}", folder.launchgate(&["lint"]));
-    if linted.contains("not-yet-supported") {
-        skip!("this version cannot look at artifacts");
-    }
     assert!(linted.contains("weakest-signer"), "{linted}");
     let service = folder.start();
     let note = |value: &Value| finished(&json!({"launchgate:artifact": value.to_string()}));
@@ -287,4 +285,41 @@ async fn each_safeguard_of_a_noted_artifact_refuses_with_its_reason() {
         assert_eq!((&record["outcome"], &record["reason"]), (&json!(outcome), &reason), "{name}: {record:#}");
     }
     assert!(vertex.jobs().is_empty(), "it observes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_noted_artifact_that_is_there_is_launched_and_one_that_is_not_is_denied() {
+    let storage = match GcsServer::start(&["acme-models"]).await {
+        Ok(storage) => storage,
+        Err(why) => skip!("{why}"),
+    };
+    storage.put("acme-models", "fraud/model", "weights").await;
+    let url = format!("{}/storage/v1/b/acme-models/o/fraud%2Fmodel", storage.endpoint());
+    let object: Value =
+        serde_json::from_str(&client().get(url).send().await.unwrap().text().await.unwrap()).unwrap();
+    let generation = object["generation"].as_str().unwrap();
+    let (buildkite, vertex) = (BuildkiteStandin::start().await.unwrap(), a_vertex().await);
+    let folder = a_folder_of_webhooks(&buildkite, &vertex)
+        .set("/triggers/0/mode", "enforce".into())
+        .set("/triggers/0/match/artifact", "gs://acme-models/fraud/*#*".into())
+        .variable("LAUNCHGATE_STORAGE_ENDPOINT", storage.endpoint());
+    let service = folder.start();
+    let note = |object: &str| {
+        json!({"launchgate:artifact": json!({
+            "name": "model", "sha256": Sha256::of(b"weights"), "uri": format!("gs://acme-models/fraud/{object}#{generation}"),
+        }).to_string()})
+    };
+
+    for (id, object, outcome, reason) in [
+        ("b-1", "model", "launched", Value::Null),
+        ("b-2", "other", "denied_policy", json!("artifact_missing")),
+    ] {
+        let webhook = finished(&note(object)).with("/build/id", id);
+        tell(&service, &published(&webhook).message_id(id)).await;
+        let event =
+            recorded(&folder, &format!("{id}/launchgate:artifact"))["event"].as_str().unwrap().to_owned();
+        let record = folder.wait_for_outcome(&event, outcome, PATIENCE).await;
+        assert_eq!(record["reason"], reason, "{record:#}");
+    }
+    assert_eq!(vertex.jobs().len(), 1);
 }

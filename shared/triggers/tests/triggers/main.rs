@@ -23,3 +23,4 @@ mod the_file;
 mod turns;
 mod typed_parameters;
 mod vectors;
+mod webhook_signer;

@@ -141,3 +141,52 @@ pub(crate) async fn of_many_deliveries_at_once_one_word_is_kept(place: &mut impl
     assert!(kept.iter().all(Result::is_ok));
     assert_eq!(ledger.build_facts(&a::build(1)).await.unwrap(), words[19..]);
 }
+
+pub(crate) async fn the_first_artifacts_that_a_build_names_stay_its_own(place: &mut impl Factory) {
+    let ledger = place.ledger();
+    assert_eq!(ledger.name_artifacts("b-1", a::digest(1)).await.unwrap(), a::digest(1));
+    assert_eq!(ledger.name_artifacts("b-1", a::digest(2)).await.unwrap(), a::digest(1));
+    assert_eq!(ledger.name_artifacts("b-2", a::digest(2)).await.unwrap(), a::digest(2), "another build");
+
+    place.reopen();
+
+    assert_eq!(place.ledger().name_artifacts("b-1", a::digest(3)).await.unwrap(), a::digest(1));
+}
+
+pub(crate) async fn a_build_is_asked_about_while_something_waits_for_it(place: &mut impl Factory) {
+    let ledger = place.ledger();
+    ledger.admit(a::admission(1, vec![a::waiting(1, "retrain"), a::waiting(1, "other")])).await.unwrap();
+    ledger.admit(a::admission(2, vec![a::to_launch(2, "retrain")])).await.unwrap();
+    ledger.admit(a::admission(3, vec![a::waiting(3, "retrain")])).await.unwrap();
+    let asked_after = async |waited: Duration, limit: usize| {
+        let builds = ledger.builds_to_ask(waited, limit).await.unwrap();
+        builds.into_iter().map(|one| (one.build, one.asked)).collect::<Vec<_>>()
+    };
+
+    assert_eq!(asked_after(Duration::from_mins(1), 10).await, [], "nothing has waited that long");
+    let both = [(a::build(1), 0), (a::build(3), 0)];
+    assert_eq!(asked_after(Duration::ZERO, 10).await, both, "each once, the oldest first");
+    assert_eq!(asked_after(Duration::ZERO, 1).await, both[..1]);
+    let decided = a::redecision(
+        1,
+        vec![a::to_launch(1, "retrain"), a::to_launch(1, "other")],
+        &[Outcome::WaitingBuild],
+    );
+    ledger.redecide(decided).await.unwrap();
+    assert_eq!(asked_after(Duration::ZERO, 10).await, both[1..]);
+}
+
+pub(crate) async fn a_build_that_was_asked_about_is_left_alone_for_a_while(place: &mut impl Factory) {
+    let ledger = place.ledger();
+    for n in [1, 3] {
+        ledger.admit(a::admission(n, vec![a::waiting(n, "retrain")])).await.unwrap();
+    }
+    ledger.build_asked(&a::build(1), Duration::from_mins(1)).await.unwrap();
+    ledger.build_asked(&a::build(3), Duration::ZERO).await.unwrap();
+    ledger.build_asked(&a::build(3), Duration::ZERO).await.unwrap();
+
+    place.reopen();
+
+    let builds = place.ledger().builds_to_ask(Duration::ZERO, 10).await.unwrap();
+    assert_eq!(builds.into_iter().map(|one| (one.build, one.asked)).collect::<Vec<_>>(), [(a::build(3), 2)]);
+}

@@ -60,7 +60,9 @@ macro_rules! conformance {
                 a_build_is_unheeded_until_its_newest_word_is_heeded, who_waits_is_found_until_it_is_decided,
                 a_decision_that_waits_is_due_at_its_end_and_not_before,
                 a_claim_on_what_waits_begins_no_intent, what_waits_on_keeps_its_end,
-                facts_survive_a_restart, of_many_deliveries_at_once_one_word_is_kept;
+                facts_survive_a_restart, of_many_deliveries_at_once_one_word_is_kept,
+                the_first_artifacts_that_a_build_names_stay_its_own, a_build_is_asked_about_while_something_waits_for_it,
+                a_build_that_was_asked_about_is_left_alone_for_a_while;
             claims: a_live_lease_keeps_others_out, a_lease_that_ran_out_is_taken_over_under_the_next_fence,
                 of_many_claimants_one_holds_it, a_holder_that_was_overtaken_cannot_record,
                 the_same_record_again_is_yes_and_written_once, another_record_under_a_spent_fence_is_lost,
