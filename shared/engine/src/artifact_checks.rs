@@ -14,7 +14,7 @@ use launchgate_triggers::{ArtifactDemand, ArtifactRule, LaunchId, TriggerName};
 use tokio::time::Instant;
 
 use crate::{
-    CheckedArtifact, Claim, Claimed, DecisionRecord, Durability, Gate, Progress, Recorded,
+    CheckRecorded, CheckedArtifact, Claim, Claimed, DecisionRecord, Durability, Gate, Progress, Recorded,
     ports::{ArtifactSeen, LedgerError},
 };
 
@@ -219,9 +219,13 @@ impl Gate {
         let launch_id = &claimed.decision.launch_id;
         let checked = CheckedArtifact::Launch { lease: self.lease() };
         let begun = self.ledger().artifact_checked(launch_id, claimed.fence, checks.clone(), checked).await?;
-        let Some(now) = begun else {
-            tracing::warn!(%launch_id, "overtaken after looking at the artifact; its newer holder decides");
-            return Ok((Outcome::WaitingArtifact, Some(Reason::ArtifactCheckPending)));
+        let now = match begun {
+            CheckRecorded::Yes(now) => now,
+            CheckRecorded::Ended(decision) => return Ok((decision.outcome, decision.reason)),
+            CheckRecorded::FenceLost => {
+                tracing::warn!(%launch_id, "overtaken after looking at the artifact; its newer holder decides");
+                return Ok((Outcome::WaitingArtifact, Some(Reason::ArtifactCheckPending)));
+            }
         };
         tracing::info!(%launch_id, "the artifact is what was asked for");
         let decision = DecisionRecord {
@@ -258,7 +262,7 @@ impl Gate {
             Some(checks) => {
                 let ended = CheckedArtifact::Settled(Box::new(progress));
                 let took = self.ledger().artifact_checked(launch_id, claimed.fence, checks, ended).await?;
-                if took.is_some() { Recorded::Yes } else { Recorded::FenceLost }
+                if matches!(took, CheckRecorded::FenceLost) { Recorded::FenceLost } else { Recorded::Yes }
             }
             None => self.ledger().record(launch_id, claimed.fence, progress, Durability::Now).await?,
         };

@@ -39,9 +39,10 @@ pub use judge::{Decided, Judgement, judge, judge_recorded};
 pub use near_miss_count::NearMissCount;
 pub use receipt::{AuthenticatedReceipt, Receipt, UnreadableDelivery};
 pub use records::{
-    Admission, Admitted, AttemptRecord, CallSummary, CheckedArtifact, Claim, Claimed, Command, CommandId,
-    CommandKind, CommandRecord, DecisionRecord, Durability, EventFilter, EventRecord, EventSummary, Fence,
-    FollowedRun, Known, Page, Progress, ReceiptRecord, Recorded, Redecided, Redecision, Run, StoredEvent,
+    Admission, Admitted, AttemptRecord, CallSummary, CheckRecorded, CheckedArtifact, Claim, Claimed, Command,
+    CommandId, CommandKind, CommandRecord, DecisionRecord, Durability, EventFilter, EventRecord,
+    EventSummary, Fence, FollowedRun, Known, Page, Progress, ReceiptRecord, Recorded, Redecided, Redecision,
+    Run, StoredEvent,
 };
 pub use runs::{FIRST_LOOK, RunAnswer, RunEnd, RunSeen};
 pub use standing::{Holder, NewerBuild, Standing};

@@ -343,6 +343,17 @@ pub enum CheckedArtifact {
     Settled(Box<Progress>),
 }
 
+/// Whether what was seen of an artifact is recorded.
+#[derive(Clone, Debug)]
+pub enum CheckRecorded {
+    /// Yes, at this instant of the ledger's clock.
+    Yes(Timestamp),
+    /// It would be launched, but a newer build was while the artifact was looked at: this is how it ended.
+    Ended(Arc<DecisionRecord>),
+    /// No: a newer fence exists.
+    FenceLost,
+}
+
 /// Whether a record took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recorded {

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use launchgate_engine::{CheckedArtifact, Fence, Recorded};
+use launchgate_engine::{CheckRecorded, CheckedArtifact, Fence, Recorded};
 use launchgate_outcome::Check;
 use launchgate_statement::Timestamp;
 use launchgate_triggers::{ArtifactRule, LaunchId};
 use rusqlite::{Connection, named_params, params};
 
 use crate::{
-    claims::ProgressRow,
+    claims::{ProgressRow, superseded},
     clock::micros,
     column::{Plain, count, json},
     fault::Fault,
@@ -75,18 +75,32 @@ impl CheckedRow {
         Ok(Self { launch_id, fence: number(fence), checks: json(checks)?, follows })
     }
 
-    pub(crate) fn write(&self, db: &Connection, now: Timestamp) -> Result<Option<Timestamp>, Fault> {
+    pub(crate) fn write(&self, db: &Connection, now: Timestamp) -> Result<CheckRecorded, Fault> {
         let took = match &self.follows {
-            Follows::Launch(lease) => self.begin(db, *lease, now)?,
+            Follows::Launch(lease) => {
+                if self.still_looks(db)?
+                    && let Some(ended) = superseded(db, &self.launch_id, now)?
+                {
+                    return Ok(CheckRecorded::Ended(ended));
+                }
+                self.begin(db, *lease, now)?
+            }
             Follows::Settled(progress) => progress.record(db, now)? == Recorded::Yes,
         };
         if !took {
-            return Ok(None);
+            return Ok(CheckRecorded::FenceLost);
         }
         let sql = "UPDATE decision_bodies SET checks = ?2 \
                    WHERE decision = (SELECT seq FROM decisions WHERE launch_id = ?1)";
         db.prepare_cached(sql)?.execute(params![self.launch_id.as_str(), self.checks])?;
-        Ok(Some(now))
+        Ok(CheckRecorded::Yes(now))
+    }
+
+    /// Whether it is the newest holder's, and nothing was begun.
+    fn still_looks(&self, db: &Connection) -> Result<bool, Fault> {
+        let sql = "SELECT 1 FROM decisions WHERE launch_id = ?1 AND fence = ?2 AND recorded_fence < fence \
+                   AND outcome = 'waiting_artifact'";
+        Ok(db.prepare_cached(sql)?.exists(params![self.launch_id.as_str(), self.fence])?)
     }
 
     /// What waited becomes an intent, under the same claim; again is the same.

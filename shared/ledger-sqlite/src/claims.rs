@@ -63,7 +63,7 @@ pub(crate) fn claim(
 /// Ends a decision that was never sent (no call of it is unanswered) when a newer build was launched since it
 /// was recorded. Here and not after the claim: a holder that died between the two would leave a decision that
 /// looks sent, and it would be sent.
-fn superseded(
+pub(crate) fn superseded(
     db: &Connection,
     launch_id: &LaunchId,
     now: Timestamp,

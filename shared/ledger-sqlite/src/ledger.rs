@@ -8,13 +8,14 @@ use std::{
 
 use async_trait::async_trait;
 use launchgate_engine::{
-    Admission, Admitted, BuildKey, BuildToAsk, CheckedArtifact, Claim, Command, CommandId, CommandRecord,
-    DecisionRecord, Durability, EventFilter, EventSummary, Fence, FollowedRun, KeptFacts, NearMissCount,
-    Page, Progress, ReceiptRecord, Recorded, Redecided, Redecision, RunSeen, StoredEvent, UnheededBuild,
+    Admission, Admitted, BuildKey, BuildToAsk, CheckRecorded, CheckedArtifact, Claim, Command, CommandId,
+    CommandRecord, DecisionRecord, Durability, EventFilter, EventSummary, Fence, FollowedRun, KeptFacts,
+    NearMissCount, Page, Progress, ReceiptRecord, Recorded, Redecided, Redecision, RunSeen, StoredEvent,
+    UnheededBuild,
     ports::{Ledger, LedgerError},
 };
 use launchgate_outcome::Check;
-use launchgate_statement::{EventDigest, EventId, Timestamp};
+use launchgate_statement::{EventDigest, EventId};
 use launchgate_triggers::{ArtifactRule, LaunchId, TriggerName};
 use launchgate_trust::BuildFacts;
 use rusqlite::Connection;
@@ -169,7 +170,7 @@ impl Ledger for SqliteLedger {
         fence: Fence,
         checks: Vec<Check>,
         checked: CheckedArtifact,
-    ) -> Result<Option<Timestamp>, LedgerError> {
+    ) -> Result<CheckRecorded, LedgerError> {
         let row = CheckedRow::new(launch_id.clone(), fence, &checks, checked)?;
         self.writer.write(move |db, now| row.write(db, now)).await
     }

@@ -29,6 +29,9 @@ const TOLD: &str = "builds::facts_that_speak_against_the_event_deny_it_each_with
 /// It takes a webhook that makes an event.
 const NOTED: &str = "weblink::each_safeguard_of_a_noted_artifact_refuses_with_its_reason";
 
+/// It takes a store that answers.
+const LOOKED: &str = "engine's artifact tests, by a store that answers each way";
+
 /// Reasons without a case, and why.
 const ELSEWHERE: &[(Reason, &str)] = &[
     (
@@ -48,6 +51,9 @@ const ELSEWHERE: &[(Reason, &str)] = &[
         Reason::TooManyInMetadata,
         "weblink::more_events_than_a_build_may_leave_are_told_and_the_first_are_taken",
     ),
+    (Reason::ArtifactMissing, LOOKED),
+    (Reason::ArtifactDiffers, LOOKED),
+    (Reason::ArtifactNotCheckable, "a trigger's own rule: triggers' artifact_demand tests"),
     (Reason::ArtifactNote, NOTED),
     (Reason::MetadataAbsent, NOTED),
     (Reason::ClusterNotTrusted, NOTED),

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use launchgate_outcome::Check;
-use launchgate_statement::{EventDigest, EventId, Timestamp};
+use launchgate_statement::{EventDigest, EventId};
 use launchgate_triggers::{ArtifactRule, LaunchId, TriggerName};
 use launchgate_trust::BuildFacts;
 
 use crate::{
-    Admission, Admitted, BuildKey, BuildToAsk, CheckedArtifact, Claim, Command, CommandId, CommandRecord,
-    DecisionRecord, Durability, EventFilter, EventSummary, Fence, FollowedRun, KeptFacts, NearMissCount,
-    Page, Progress, ReceiptRecord, Recorded, Redecided, Redecision, RunSeen, StoredEvent, UnheededBuild,
+    Admission, Admitted, BuildKey, BuildToAsk, CheckRecorded, CheckedArtifact, Claim, Command, CommandId,
+    CommandRecord, DecisionRecord, Durability, EventFilter, EventSummary, Fence, FollowedRun, KeptFacts,
+    NearMissCount, Page, Progress, ReceiptRecord, Recorded, Redecided, Redecision, RunSeen, StoredEvent,
+    UnheededBuild,
 };
 
 /// The durable record of receipts, events, decisions and commands. Its own clock is the only one that
@@ -77,15 +78,15 @@ pub trait Ledger: Send + Sync + 'static {
     ) -> Result<Recorded, LedgerError>;
 
     /// Writes the ladder of a decision that waited for its artifact, and what follows, in one commit, if `fence`
-    /// is still the newest; `None` when it is not. To launch begins the intent: from then on a call may be
-    /// unanswered. Gives the ledger's clock.
+    /// is still the newest. To launch begins the intent: from then on a call may be unanswered. It is asked once
+    /// more whether a newer build was launched since the claim: looking may have taken long.
     async fn artifact_checked(
         &self,
         launch_id: &LaunchId,
         fence: Fence,
         checks: Vec<Check>,
         checked: CheckedArtifact,
-    ) -> Result<Option<Timestamp>, LedgerError>;
+    ) -> Result<CheckRecorded, LedgerError>;
 
     /// Decisions that are `waiting_artifact` under this rule and whose delay and lease have run out, oldest first.
     async fn due_checks(&self, rule: ArtifactRule, limit: usize) -> Result<Vec<LaunchId>, LedgerError>;

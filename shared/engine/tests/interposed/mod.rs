@@ -1,17 +1,27 @@
 //! A real ledger with something put before one of its commits, so that a race is played and not hoped for.
+#![allow(dead_code, reason = "each test that plays a race uses its own of these")]
 
-use std::{future::Future, pin::Pin, sync::Mutex, time::Duration};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use launchgate_engine::{
-    Admission, Admitted, BuildKey, BuildToAsk, CheckedArtifact, Claim, Command, CommandId, CommandRecord,
-    DecisionRecord, Durability, EventFilter, EventSummary, Fence, FollowedRun, KeptFacts, NearMissCount,
-    Page, Progress, ReceiptRecord, Recorded, Redecided, Redecision, RunSeen, StoredEvent, UnheededBuild,
+    Admission, Admitted, BuildKey, BuildToAsk, CheckRecorded, CheckedArtifact, Claim, Command, CommandId,
+    CommandRecord, DecisionRecord, Durability, EventFilter, EventSummary, Fence, FollowedRun, KeptFacts,
+    NearMissCount, Page, Progress, ReceiptRecord, Recorded, Redecided, Redecision, RunSeen, StoredEvent,
+    UnheededBuild,
     ports::{Ledger, LedgerError},
 };
 use launchgate_ledger_sqlite::SqliteLedger;
 use launchgate_outcome::Check;
-use launchgate_statement::{EventDigest, EventId, Timestamp};
+use launchgate_statement::{EventDigest, EventId};
 use launchgate_triggers::{ArtifactRule, LaunchId, TriggerName};
 use launchgate_trust::BuildFacts;
 
@@ -21,11 +31,17 @@ type Errand = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub(crate) struct Interposed {
     below: SqliteLedger,
     before_admission: Mutex<Option<Errand>>,
+    claims_end_at_once: AtomicBool,
 }
 
 impl Interposed {
     pub(crate) fn over(below: SqliteLedger) -> Self {
-        Self { below, before_admission: Mutex::new(None) }
+        Self { below, before_admission: Mutex::new(None), claims_end_at_once: AtomicBool::new(false) }
+    }
+
+    /// Whether a claim can be taken over as soon as it is made, as if its holder had died long ago.
+    pub(crate) fn claims_end_at_once(&self, they_do: bool) {
+        self.claims_end_at_once.store(they_do, Ordering::SeqCst);
     }
 
     /// Runs the errand to its end when the next admission is about to be committed.
@@ -53,7 +69,8 @@ impl Ledger for Interposed {
     }
 
     async fn claim(&self, launch_id: &LaunchId, lease: Duration) -> Result<Claim, LedgerError> {
-        self.below.claim(launch_id, lease).await
+        let ended = self.claims_end_at_once.load(Ordering::SeqCst);
+        self.below.claim(launch_id, if ended { Duration::ZERO } else { lease }).await
     }
 
     async fn record(
@@ -81,7 +98,7 @@ impl Ledger for Interposed {
         fence: Fence,
         checks: Vec<Check>,
         checked: CheckedArtifact,
-    ) -> Result<Option<Timestamp>, LedgerError> {
+    ) -> Result<CheckRecorded, LedgerError> {
         self.below.artifact_checked(launch_id, fence, checks, checked).await
     }
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use launchgate_engine::{
-    CheckedArtifact, Claim, Claimed, Durability, Fence, Progress, Recorded, ports::Ledger,
+    CheckRecorded, CheckedArtifact, Claim, Claimed, DecisionRecord, Durability, Fence, Progress, Recorded,
+    ports::Ledger,
 };
 use launchgate_outcome::{Check, Outcome, Reason};
 use launchgate_triggers::{
@@ -102,7 +103,7 @@ pub(crate) async fn what_was_seen_begins_the_intent_under_the_same_claim(place: 
 
     let begun = ledger.artifact_checked(&the_one(), claimed.fence, seen(), to_launch()).await.unwrap();
 
-    let begun = begun.unwrap();
+    let CheckRecorded::Yes(begun) = begun else { panic!("{begun:?}") };
     let decision = ledger.event(&a::id(1)).await.unwrap().unwrap().decisions.remove(0);
     assert_eq!((decision.outcome, decision.reason), (Outcome::Retrying, Some(Reason::Interrupted)));
     assert_eq!((decision.checks, decision.message), (seen(), None));
@@ -119,11 +120,12 @@ pub(crate) async fn a_call_after_a_look_may_be_unanswered(place: &mut impl Facto
     let claimed = hold(ledger, &the_one()).await;
     let no_time = CheckedArtifact::Launch { lease: Duration::ZERO };
     let begun = ledger.artifact_checked(&the_one(), claimed.fence, seen(), no_time).await.unwrap();
+    let CheckRecorded::Yes(begun) = begun else { panic!("{begun:?}") };
 
     assert_eq!(ledger.due(10).await.unwrap(), [the_one()], "an intent like any other");
     let next = hold(ledger, &the_one()).await;
 
-    assert_eq!((next.unanswered_since, Some(next.first_intent)), (begun, begun));
+    assert_eq!((next.unanswered_since, next.first_intent), (Some(begun), begun));
 }
 
 pub(crate) async fn a_holder_that_was_overtaken_cannot_say_what_it_saw(place: &mut impl Factory) {
@@ -135,13 +137,13 @@ pub(crate) async fn a_holder_that_was_overtaken_cannot_say_what_it_saw(place: &m
 
     for checked in [to_launch(), CheckedArtifact::Settled(Box::new(denied()))] {
         let took = ledger.artifact_checked(&the_one(), late.fence, seen(), checked).await.unwrap();
-        assert_eq!(took, None);
+        assert!(matches!(took, CheckRecorded::FenceLost), "{took:?}");
     }
 
     assert_eq!(ledger.renew(&the_one(), late.fence, a::LEASE).await.unwrap(), Recorded::FenceLost);
     assert_eq!(ledger.event(&a::id(1)).await.unwrap().unwrap().decisions, before);
     let took = ledger.artifact_checked(&the_one(), newer.fence, seen(), to_launch()).await.unwrap();
-    assert!(took.is_some());
+    assert!(matches!(took, CheckRecorded::Yes(_)), "{took:?}");
 }
 
 pub(crate) async fn a_lease_that_ran_out_unnoticed_is_still_the_holders(place: &mut impl Factory) {
@@ -165,7 +167,7 @@ pub(crate) async fn what_was_seen_and_the_denial_are_one_record(place: &mut impl
     for _ in 0..2 {
         let settled = CheckedArtifact::Settled(Box::new(denied()));
         let took = ledger.artifact_checked(&the_one(), claimed.fence, seen(), settled).await.unwrap();
-        assert!(took.is_some());
+        assert!(matches!(took, CheckRecorded::Yes(_)), "{took:?}");
     }
 
     let decision = ledger.event(&a::id(1)).await.unwrap().unwrap().decisions.remove(0);
@@ -200,4 +202,28 @@ pub(crate) async fn what_no_longer_waits_for_facts_may_wait_for_its_artifact(pla
     assert_eq!(ledger.due_checks(Content, 10).await.unwrap(), [the_one()]);
     let decisions = ledger.event(&a::id(1)).await.unwrap().unwrap().decisions;
     assert_eq!(decisions, [a::unchecked(1, "retrain", Content)]);
+}
+
+pub(crate) async fn a_build_that_was_overtaken_while_it_was_looked_at_is_superseded(
+    place: &mut impl Factory,
+) {
+    let ledger = place.ledger();
+    let older = a::newest(40, "retrain", "main");
+    let older =
+        DecisionRecord { plan: older.plan, checks: older.checks, ..a::unchecked(40, "retrain", Exists) };
+    ledger.admit(a::admission(40, vec![older])).await.unwrap();
+    let launch_id = a::launch(40, "retrain", 0);
+    let looking = hold(ledger, &launch_id).await;
+    ledger.admit(a::admission(42, vec![a::newest(42, "retrain", "main")])).await.unwrap();
+    let newer = a::launch(42, "retrain", 0);
+    ledger.record(&newer, Fence(1), a::launched(Fence(1), "run"), Durability::Now).await.unwrap();
+
+    let begun = ledger.artifact_checked(&launch_id, looking.fence, seen(), to_launch()).await.unwrap();
+
+    let CheckRecorded::Ended(ended) = begun else { panic!("{begun:?}") };
+    assert_eq!((ended.outcome, ended.reason), (Outcome::Superseded, Some(Reason::NewerBuildLaunched)));
+    assert!(matches!(ledger.claim(&launch_id, a::LEASE).await.unwrap(), Claim::Settled));
+    let launched = a::launched(looking.fence, "another");
+    let late = ledger.record(&launch_id, looking.fence, launched, Durability::Now).await.unwrap();
+    assert_eq!(late, Recorded::FenceLost);
 }

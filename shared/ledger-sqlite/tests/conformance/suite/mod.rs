@@ -54,7 +54,8 @@ macro_rules! conformance {
                 a_holder_that_was_overtaken_cannot_say_what_it_saw,
                 a_lease_that_ran_out_unnoticed_is_still_the_holders,
                 what_was_seen_and_the_denial_are_one_record, what_could_not_be_answered_waits_for_its_delay,
-                what_no_longer_waits_for_facts_may_wait_for_its_artifact;
+                what_no_longer_waits_for_facts_may_wait_for_its_artifact,
+                a_build_that_was_overtaken_while_it_was_looked_at_is_superseded;
             builds: the_newest_word_on_a_build_is_kept_whatever_the_order, facts_are_told_apart_by_the_builds_id,
                 a_build_is_unheeded_until_its_newest_word_is_heeded, who_waits_is_found_until_it_is_decided,
                 a_decision_that_waits_is_due_at_its_end_and_not_before,
