@@ -112,7 +112,7 @@ codes! {
     ShadowedTrigger = "shadowed-trigger" is Warning: "Whatever one trigger matches another matches too, and both launch the same job: it will run twice.", mend "Take one of them out, or keep the narrow one's builds out of the wide one with `!`.";
     SourcesOpen = "sources-open" is Warning: "The trigger takes builds of a branch like `main` or `release/1.0` and does not ask how they were started: builds started by hand or by the API count as well, by whoever may start one.", mend "Add `sources: [webhook]` to `require`.";
     LongMaxAge = "long-max-age" is Warning: "`maxAge` is more than 30 days: whoever finds an old event can have it launch.", mend "Write a `maxAge` that a late delivery needs; an operator can replay older events.";
-    OverwritableArtifact = "overwritable-artifact" is Warning: "The trigger takes objects in Cloud Storage without their generation: between build and run an object can be overwritten.", mend "End the pattern with `#*`, so that only events which name the object's generation match.";
+    OverwritableArtifact = "overwritable-artifact" is Warning: "The trigger takes objects in Cloud Storage without their generation: between build and run an object can be overwritten.", mend "End the pattern with `#*`, so that only events which name the object's generation match, or add `artifact: exists` to `require`.";
     UnusedSigner = "unused-signer" is Warning: "No trigger permits the signer: a key that is kept for no use.", mend "Name it in a trigger's `anyOf`, or take it out.";
 
     // -- expressions --------------------------------------------------------------------------

@@ -209,6 +209,22 @@ fn our_functions_work_in_both_spellings() {
     assert!(evaluate("'a'.glob('')").unwrap_err().message.contains("glob"));
 }
 
+/// The rows `| `EXPRESSION` | `JSON` |` of the reference.
+#[test]
+fn every_example_of_the_reference_has_the_value_that_stands_beside_it() {
+    let reference = include_str!("../../../../docs/triggers.md");
+    let (_, table) = reference.split_once("| expression | value |\n|---|---|\n").unwrap();
+    let rows: Vec<_> = table.lines().take_while(|line| line.starts_with('|')).collect();
+    assert!(rows.len() >= 20, "{}", rows.len());
+    for row in rows {
+        let row = row.strip_prefix("| `").and_then(|row| row.strip_suffix("` |")).unwrap();
+        let (source, value) = row.split_once("` | `").unwrap();
+        let value: Value = serde_json::from_str(value).unwrap();
+        // A bar in a table of Markdown is escaped, in code as well.
+        assert_eq!(evaluate(&source.replace("\\|", "|")), Ok(value), "{source}");
+    }
+}
+
 #[test]
 fn versions_are_compared_by_the_rules_of_semver() {
     for (source, holds) in [

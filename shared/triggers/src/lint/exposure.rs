@@ -64,7 +64,7 @@ fn overwritable(trigger: &Trigger) -> Option<Finding> {
         "the trigger `{}` takes `{open}` without a generation: the object can be overwritten between build and run",
         trigger.name
     );
-    let fix = "end the pattern with `#*`, so that only events which name the object's generation match";
+    let fix = "end the pattern with `#*`, so that only events which name the object's generation match, or add `artifact: exists` to `require`";
     (!trigger.asks_for_artifact)
         .then(|| warning("overwritable-artifact", trigger.place.as_ref(), message, fix))
 }
