@@ -4,9 +4,11 @@
 #![allow(clippy::needless_pass_by_value, reason = "`json!` makes a value where it is written")]
 
 mod interposed;
+mod pipeline_file;
+mod scripted_vertex;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -14,11 +16,8 @@ use std::{
 use async_trait::async_trait;
 use launchgate_engine::{
     Answer, ArtifactReport, AuthenticatedReceipt, Command, CommandKind, DecisionRecord, Gate, GateParts,
-    Receipt, Run,
-    ports::{
-        ArtifactCheck, ArtifactSeen, CallError, CallErrorKind, Ledger, NoBuildkiteKeys, NoFailureTopic,
-        Vertex,
-    },
+    Receipt,
+    ports::{ArtifactCheck, ArtifactSeen, CallErrorKind, Ledger, NoBuildkiteKeys, NoFailureTopic},
 };
 use launchgate_ledger_sqlite::{Options, SqliteLedger};
 use launchgate_outcome::{CheckStatus, Outcome, Reason};
@@ -28,63 +27,17 @@ use launchgate_statement::{
 use launchgate_triggers::{
     ArtifactDemand,
     ArtifactRule::{self, Content, Exists},
-    Config, Files, LaunchPlan, Overrides, load,
+    Config,
 };
 use launchgate_trust::{AuthenticatedSender, Scheme, SigningKey};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use interposed::Interposed;
+use scripted_vertex::{Next, ScriptedVertex};
 
 const PUBLISHED: &str = "2026-11-18T11:06:40Z";
 const LONG: Duration = Duration::from_mins(30);
-
-#[derive(Default)]
-struct ScriptedVertex {
-    refusals: Mutex<VecDeque<CallErrorKind>>,
-    jobs: Mutex<Vec<LaunchPlan>>,
-}
-
-#[async_trait]
-impl Vertex for ScriptedVertex {
-    async fn create(&self, plan: &LaunchPlan) -> Result<Run, CallError> {
-        if let Some(kind) = self.refusals.lock().unwrap().pop_front() {
-            let (code, message) = ("SCRIPTED".to_owned(), "as scripted".to_owned());
-            let not_accepted = true;
-            return Err(CallError {
-                kind,
-                http_status: None,
-                code,
-                message,
-                not_accepted,
-                retry_after: None,
-            });
-        }
-        self.jobs.lock().unwrap().push(plan.clone());
-        let name = format!("projects/1/x/{}", plan.launch_id());
-        Ok(Run { name, console: String::new(), state: None, end: None, error: None })
-    }
-
-    async fn get(&self, plan: &LaunchPlan) -> Result<Value, CallError> {
-        panic!("nothing is ambiguous here: {plan:?}")
-    }
-
-    async fn find(&self, _: &LaunchPlan) -> Result<Vec<Value>, CallError> {
-        Ok(Vec::new())
-    }
-
-    async fn look(&self, plan: &LaunchPlan, _: &Run) -> Result<Value, CallError> {
-        panic!("no run is followed here: {plan:?}")
-    }
-
-    fn run_of(&self, _: &LaunchPlan, _: &Value) -> Option<Run> {
-        None
-    }
-
-    async fn ready(&self) -> Result<(), CallError> {
-        Ok(())
-    }
-}
 
 /// Sees what it is told, in turn; when nothing is told, all of what was asked for.
 #[derive(Default)]
@@ -122,14 +75,6 @@ fn unanswered(message: &str) -> ArtifactSeen {
 fn gone() -> ArtifactSeen {
     let (actual, message) = ("nothing".to_owned(), "it was deleted".to_owned());
     ArtifactSeen::Otherwise { reason: Reason::ArtifactMissing, actual, message }
-}
-
-struct Template(HashMap<String, Vec<u8>>);
-
-impl Files for Template {
-    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        self.0.get(path).cloned().ok_or_else(|| "no such file".to_owned())
-    }
 }
 
 struct World {
@@ -216,7 +161,7 @@ impl World {
     }
 
     fn jobs(&self) -> usize {
-        self.vertex.jobs.lock().unwrap().len()
+        self.vertex.jobs()
     }
 
     fn looks(&self) -> usize {
@@ -239,10 +184,7 @@ fn config(key: &SigningKey, rule: &str, more: Value) -> Config {
         "signers": [{"id": "one", "publicKey": key.public_pem()}],
         "triggers": [trigger],
     });
-    let template = json!({"pipelineInfo": {"name": "p"}, "schemaVersion": "2.1.0", "root": {"dag": {"tasks": {}}}, "components": {}, "deploymentSpec": {}});
-    let files = Template(HashMap::from([("p.json".to_owned(), template.to_string().into_bytes())]));
-    let loaded = load("launchgate.yaml", &file.to_string(), &files, &Overrides::default());
-    loaded.config.unwrap_or_else(|| panic!("{:?}", loaded.findings))
+    pipeline_file::loaded(&file)
 }
 
 fn signed(key: &SigningKey) -> String {
@@ -429,7 +371,7 @@ async fn what_a_dead_holder_left_is_looked_at_again_after_a_restart() {
 async fn what_was_looked_at_is_not_looked_at_again_for_a_retry() {
     let world = World::asking("exists");
     let outage = CallErrorKind::Transient(Reason::VertexUnavailable);
-    world.vertex.refusals.lock().unwrap().push_back(outage);
+    world.vertex.script(Next::Fail(outage, true));
 
     let answer = world.deliver().await;
 

@@ -3,9 +3,10 @@
 #![allow(clippy::needless_pass_by_value, reason = "`json!` makes a value where it is written")]
 
 mod interposed;
+mod pipeline_file;
+mod scripted_vertex;
 
 use std::{
-    collections::HashMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -13,10 +14,9 @@ use std::{
 use async_trait::async_trait;
 use launchgate_engine::{
     Answer, AuthenticatedReceipt, BuildAnswer, BuildEnd, BuildKey, Command, CommandKind, DecisionRecord,
-    FactsKept, Gate, GateParts, Receipt, Run, SweepReport,
+    FactsKept, Gate, GateParts, Receipt, SweepReport,
     ports::{
-        AnsweredBuild, BuildkiteApi, BuildkiteApiError, CallError, NoArtifactCheck, NoBuildkiteKeys,
-        NoFailureTopic, Vertex,
+        AnsweredBuild, BuildkiteApi, BuildkiteApiError, NoArtifactCheck, NoBuildkiteKeys, NoFailureTopic,
     },
 };
 use launchgate_ledger_sqlite::{Options, SqliteLedger};
@@ -24,53 +24,16 @@ use launchgate_outcome::{CheckStatus, Outcome, Reason, Voucher};
 use launchgate_statement::{
     Artifact, Build, BuildkiteIds, EventId, PAYLOAD_TYPE, ProvenanceDraft, Sha256, Timestamp,
 };
-use launchgate_triggers::{Config, Files, LaunchPlan, Overrides, load};
+use launchgate_triggers::Config;
 use launchgate_trust::{AuthenticatedSender, Scheme, SigningKey, WebhookSecrets};
 use ring::hmac;
 use serde_json::{Value, json};
 
 use interposed::Interposed;
+use scripted_vertex::ScriptedVertex;
 
 const PUBLISHED: &str = "2026-11-18T11:06:40Z";
 const SECRET: &str = "hush";
-
-/// A Vertex that takes every job.
-#[derive(Default)]
-struct OpenVertex(Mutex<Vec<LaunchPlan>>);
-
-#[async_trait]
-impl Vertex for OpenVertex {
-    async fn create(&self, plan: &LaunchPlan) -> Result<Run, CallError> {
-        self.0.lock().unwrap().push(plan.clone());
-        Ok(Run {
-            name: format!("projects/1/x/{}", plan.launch_id()),
-            console: String::new(),
-            state: None,
-            end: None,
-            error: None,
-        })
-    }
-
-    async fn get(&self, plan: &LaunchPlan) -> Result<Value, CallError> {
-        panic!("nothing is ambiguous here: {plan:?}")
-    }
-
-    async fn find(&self, _: &LaunchPlan) -> Result<Vec<Value>, CallError> {
-        Ok(Vec::new())
-    }
-
-    async fn look(&self, _: &LaunchPlan, run: &Run) -> Result<Value, CallError> {
-        panic!("no run goes quiet here: {run:?}")
-    }
-
-    fn run_of(&self, _: &LaunchPlan, _: &Value) -> Option<Run> {
-        None
-    }
-
-    async fn ready(&self) -> Result<(), CallError> {
-        Ok(())
-    }
-}
 
 /// Buildkite's API, with one answer for every question.
 struct Api {
@@ -108,18 +71,10 @@ fn shown(webhook: &Value) -> Value {
     build
 }
 
-struct Template(HashMap<String, Vec<u8>>);
-
-impl Files for Template {
-    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        self.0.get(path).cloned().ok_or_else(|| "no such file".to_owned())
-    }
-}
-
 struct World {
     gate: Gate,
     ledger: Arc<Interposed>,
-    vertex: Arc<OpenVertex>,
+    vertex: Arc<ScriptedVertex>,
     key: SigningKey,
     folder: tempfile::TempDir,
 }
@@ -152,7 +107,7 @@ impl World {
         let options = Options { ephemeral_disk_allowed: true, ..Options::default() };
         let ledger = SqliteLedger::open(folder.path().join("l.db"), options).unwrap();
         let ledger = Arc::new(Interposed::over(ledger));
-        let vertex = Arc::<OpenVertex>::default();
+        let vertex = Arc::<ScriptedVertex>::default();
         let parts = GateParts {
             config,
             ledger: ledger.clone(),
@@ -195,7 +150,7 @@ impl World {
     }
 
     fn jobs(&self) -> usize {
-        self.vertex.0.lock().unwrap().len()
+        self.vertex.jobs()
     }
 
     /// Sweeps until Buildkite was asked about something.
@@ -239,8 +194,7 @@ fn config(key: &SigningKey, require: Value, more: Value) -> Config {
         "signers": [{"id": "one", "publicKey": key.public_pem()}],
         "triggers": [trigger],
     });
-    let loaded = load("launchgate.yaml", &file.to_string(), &template(), &Overrides::default());
-    loaded.config.unwrap_or_else(|| panic!("{:?}", loaded.findings))
+    pipeline_file::loaded(&file)
 }
 
 /// A file that lets Buildkite's webhook itself speak, with every safeguard. It observes: what is asked for here is
@@ -264,13 +218,7 @@ fn config_of_webhooks() -> Config {
             }},
         }],
     });
-    let loaded = load("launchgate.yaml", &file.to_string(), &template(), &Overrides::default());
-    loaded.config.unwrap_or_else(|| panic!("{:?}", loaded.findings))
-}
-
-fn template() -> Template {
-    let template = json!({"pipelineInfo": {"name": "p"}, "schemaVersion": "2.1.0", "root": {"dag": {"tasks": {}}}, "components": {}, "deploymentSpec": {}});
-    Template(HashMap::from([("p.json".to_owned(), template.to_string().into_bytes())]))
+    pipeline_file::loaded(&file)
 }
 
 fn published() -> Timestamp {

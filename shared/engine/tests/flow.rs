@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 #![allow(clippy::needless_pass_by_value, reason = "`json!` makes a value where it is written")]
 
+mod pipeline_file;
+mod scripted_vertex;
+
 use std::{
-    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -12,121 +14,21 @@ use std::{
 use async_trait::async_trait;
 use launchgate_engine::{
     Answer, AuthenticatedReceipt, Command, CommandKind, DecisionRecord, Gate, GateParts, Judgement, Receipt,
-    Run, judge,
-    ports::{CallError, CallErrorKind, FailureNotice, Failures, NoArtifactCheck, NoBuildkiteKeys, Vertex},
+    judge,
+    ports::{CallErrorKind, FailureNotice, Failures, NoArtifactCheck, NoBuildkiteKeys},
 };
 use launchgate_ledger_sqlite::{Options, SqliteLedger};
 use launchgate_outcome::{Outcome, Reason};
 use launchgate_statement::{
     Artifact, Build, BuildkiteIds, EventId, PAYLOAD_TYPE, ProvenanceDraft, Sha256, Timestamp,
 };
-use launchgate_triggers::{
-    Config, DecideOptions, Files, LaunchPlan, MissedClause, NearMiss, Overrides, TriggerName, load,
-};
+use launchgate_triggers::{Config, DecideOptions, MissedClause, NearMiss, TriggerName};
 use launchgate_trust::{AuthenticatedSender, BuildkiteKeys, Scheme, SigningKey, TrustInputs};
 use serde_json::{Value, json};
 
+use scripted_vertex::{Next, ScriptedVertex};
+
 const PUBLISHED: &str = "2026-11-18T11:06:40Z";
-
-/// What the scripted Vertex does with the next create.
-enum Next {
-    /// Stores the job and says so.
-    Accept,
-    /// Stores the job; the answer is lost.
-    AcceptThenReset,
-    /// Refuses.
-    Fail(CallErrorKind, bool),
-}
-
-#[derive(Default)]
-struct Script {
-    next: VecDeque<Next>,
-    jobs: HashMap<String, Value>,
-    creates: usize,
-    /// What fetching a job answers instead of the job.
-    get_fails: Option<CallErrorKind>,
-}
-
-#[derive(Default)]
-struct ScriptedVertex(Mutex<Script>);
-
-fn error(kind: CallErrorKind, code: &str, not_accepted: bool) -> CallError {
-    CallError {
-        kind,
-        http_status: None,
-        code: code.to_owned(),
-        message: code.to_owned(),
-        not_accepted,
-        retry_after: None,
-    }
-}
-
-#[async_trait]
-impl Vertex for ScriptedVertex {
-    async fn create(&self, plan: &LaunchPlan) -> Result<Run, CallError> {
-        let mut script = self.0.lock().unwrap();
-        script.creates += 1;
-        let next = script.next.pop_front().unwrap_or(Next::Accept);
-        if let Next::Fail(kind, not_accepted) = next {
-            return Err(error(kind, "SCRIPTED", not_accepted));
-        }
-        let count = script.jobs.len();
-        let id =
-            if plan.kind().has_client_id() { plan.launch_id().to_string() } else { format!("job-{count}") };
-        if script.jobs.contains_key(&id) {
-            return Err(error(CallErrorKind::AlreadyExists, "ALREADY_EXISTS", true));
-        }
-        let mut job: Value = serde_json::from_str(&plan.request().body).unwrap();
-        job["name"] = json!(format!("projects/1/x/{id}"));
-        job["createTime"] = json!("2099-01-01T00:00:00Z");
-        let run = self.run_of(plan, &job).unwrap();
-        script.jobs.insert(id, job);
-        match next {
-            Next::AcceptThenReset => {
-                Err(error(CallErrorKind::Transient(Reason::VertexUnavailable), "RESET", false))
-            }
-            _ => Ok(run),
-        }
-    }
-
-    async fn get(&self, plan: &LaunchPlan) -> Result<Value, CallError> {
-        let script = self.0.lock().unwrap();
-        if let Some(kind) = script.get_fails {
-            return Err(error(kind, "SCRIPTED", true));
-        }
-        let found = script.jobs.get(plan.launch_id().as_str()).cloned();
-        found.ok_or_else(|| error(CallErrorKind::Terminal(Reason::NotFound), "NOT_FOUND", true))
-    }
-
-    async fn find(&self, plan: &LaunchPlan) -> Result<Vec<Value>, CallError> {
-        let script = self.0.lock().unwrap();
-        let jobs = script.jobs.values();
-        Ok(jobs.filter(|job| job["labels"]["launchgate-id"] == plan.launch_id().as_str()).cloned().collect())
-    }
-
-    async fn look(&self, _: &LaunchPlan, run: &Run) -> Result<Value, CallError> {
-        let script = self.0.lock().unwrap();
-        if let Some(kind) = script.get_fails {
-            return Err(error(kind, "SCRIPTED", true));
-        }
-        let found = script.jobs.values().find(|job| job["name"] == run.name.as_str()).cloned();
-        found.ok_or_else(|| error(CallErrorKind::Terminal(Reason::NotFound), "NOT_FOUND", true))
-    }
-
-    fn run_of(&self, _: &LaunchPlan, job: &Value) -> Option<Run> {
-        Some(Run {
-            name: job["name"].as_str()?.to_owned(),
-            console: String::new(),
-            state: None,
-            end: None,
-            error: None,
-        })
-    }
-
-    async fn ready(&self) -> Result<(), CallError> {
-        Ok(())
-    }
-}
 
 #[derive(Default)]
 struct ToldFailures(Mutex<Vec<DecisionRecord>>);
@@ -136,14 +38,6 @@ impl Failures for ToldFailures {
     async fn publish(&self, notice: FailureNotice<'_>) -> Result<(), String> {
         self.0.lock().unwrap().push(notice.decision.clone());
         Ok(())
-    }
-}
-
-struct NoFiles(HashMap<String, Vec<u8>>);
-
-impl Files for NoFiles {
-    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        self.0.get(path).cloned().ok_or_else(|| "no such file".to_owned())
     }
 }
 
@@ -196,11 +90,11 @@ impl World {
     }
 
     fn script(&self, next: Next) {
-        self.vertex.0.lock().unwrap().next.push_back(next);
+        self.vertex.script(next);
     }
 
     fn jobs(&self) -> usize {
-        self.vertex.0.lock().unwrap().jobs.len()
+        self.vertex.jobs()
     }
 
     async fn deliver(&self, data: &str) -> Answer {
@@ -238,10 +132,7 @@ fn config(keys: &[SigningKey; 2], launch: &str, signers: &Value, more: Value) ->
         "signers": [{"id": "one", "publicKey": keys[0].public_pem()}, {"id": "two", "publicKey": keys[1].public_pem()}],
         "triggers": [trigger],
     });
-    let template = json!({"pipelineInfo": {"name": "p"}, "schemaVersion": "2.1.0", "root": {"dag": {"tasks": {}}}, "components": {}, "deploymentSpec": {}});
-    let files = NoFiles(HashMap::from([("p.json".to_owned(), template.to_string().into_bytes())]));
-    let loaded = load("launchgate.yaml", &file.to_string(), &files, &Overrides::default());
-    loaded.config.unwrap_or_else(|| panic!("{:?}", loaded.findings))
+    pipeline_file::loaded(&file)
 }
 
 fn event(number: u64) -> Vec<u8> {
@@ -320,7 +211,7 @@ async fn concurrent_copies_of_one_event_launch_once() {
 
     assert_eq!(answers.iter().filter(|answer| answer.outcome == Outcome::Launched).count(), 1);
     assert_eq!(answers.iter().filter(|answer| answer.outcome == Outcome::Duplicate).count(), 31);
-    assert_eq!(world.vertex.0.lock().unwrap().creates, 1);
+    assert_eq!(world.vertex.creates(), 1);
 }
 
 #[tokio::test]
@@ -362,7 +253,7 @@ async fn a_lost_answer_of_a_server_named_job_is_found_by_its_label() {
 
     assert_eq!(answer.outcome, Outcome::Retrying);
     assert_eq!(report.launched, 1);
-    assert_eq!((world.jobs(), world.vertex.0.lock().unwrap().creates), (1, 1));
+    assert_eq!((world.jobs(), world.vertex.creates()), (1, 1));
 }
 
 #[tokio::test]
@@ -374,7 +265,7 @@ async fn a_server_named_job_known_not_to_be_accepted_is_sent_again() {
     let report = world.sweep_until_work().await;
 
     assert_eq!(report.launched, 1);
-    assert_eq!((world.jobs(), world.vertex.0.lock().unwrap().creates), (1, 2));
+    assert_eq!((world.jobs(), world.vertex.creates()), (1, 2));
 }
 
 #[tokio::test]
@@ -394,13 +285,7 @@ async fn a_job_that_somebody_else_made_under_our_id_is_not_taken_for_ours() {
     );
     let id = probe.deliver(&data).await.event.unwrap();
     let launch_id = probe.decisions(&id).await[0].launch_id.to_string();
-    world
-        .vertex
-        .0
-        .lock()
-        .unwrap()
-        .jobs
-        .insert(launch_id, json!({"displayName": "evil", "createTime": "2099-01-01T00:00:00Z"}));
+    world.vertex.plant(&launch_id, json!({"displayName": "evil", "createTime": "2099-01-01T00:00:00Z"}));
 
     let answer = world.deliver(&data).await;
 
@@ -418,7 +303,7 @@ async fn a_refused_launch_is_final_and_told_once() {
 
     assert_eq!((answer.outcome, answer.reason), (Outcome::FailedLaunch, Some(Reason::PermissionDenied)));
     assert_eq!(world.told.0.lock().unwrap().len(), 1);
-    assert_eq!(world.vertex.0.lock().unwrap().creates, 1);
+    assert_eq!(world.vertex.creates(), 1);
 }
 
 #[tokio::test]
@@ -430,7 +315,7 @@ async fn nothing_is_launched_for_observe_or_paused() {
         world.gate.sweep().await.unwrap();
 
         assert_eq!(answer.outcome, outcome, "{mode}");
-        assert_eq!(world.vertex.0.lock().unwrap().creates, 0, "{mode}");
+        assert_eq!(world.vertex.creates(), 0, "{mode}");
     }
 }
 
@@ -553,8 +438,7 @@ async fn an_event_that_comes_to_more_than_256_decisions_is_rejected_whole() {
         "signers": [{"id": "one", "publicKey": keys[0].public_pem()}],
         "triggers": (0..257).map(trigger).collect::<Vec<_>>(),
     });
-    let loaded = load("launchgate.yaml", &file.to_string(), &NoFiles(HashMap::new()), &Overrides::default());
-    let config = loaded.config.unwrap_or_else(|| panic!("{:?}", loaded.findings));
+    let config = pipeline_file::loaded(&file);
 
     let data = signed(1, &[&keys[0]]);
     let inputs = TrustInputs {
@@ -595,12 +479,12 @@ async fn a_plain_replay_leaves_the_run_of_a_forced_one_alone() {
 async fn a_run_that_exists_and_cannot_be_fetched_ends_nothing() {
     let world = World::new(PIPELINE_JOB);
     world.script(Next::AcceptThenReset);
-    world.vertex.0.lock().unwrap().get_fails = Some(CallErrorKind::Terminal(Reason::PermissionDenied));
+    world.vertex.fetching_fails(Some(CallErrorKind::Terminal(Reason::PermissionDenied)));
     let answer = world.deliver(&signed(1, &[&world.keys[0]])).await;
 
     world.sweep_until_work().await;
     let meanwhile = world.decisions(answer.event.as_ref().unwrap()).await[0].clone();
-    world.vertex.0.lock().unwrap().get_fails = None;
+    world.vertex.fetching_fails(None);
     world.sweep_until_work().await;
 
     assert_eq!(meanwhile.outcome, Outcome::Retrying, "{meanwhile:?}");
@@ -625,7 +509,7 @@ async fn a_run_made_before_its_trigger_was_paused_is_recorded_and_nothing_is_sen
         world.sweep_until_work().await;
 
         assert_eq!(world.decisions(&id).await[0].outcome, outcome);
-        assert_eq!((world.jobs(), world.vertex.0.lock().unwrap().creates), (jobs, 1));
+        assert_eq!((world.jobs(), world.vertex.creates()), (jobs, 1));
     }
 }
 

@@ -3,118 +3,36 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 #![allow(clippy::needless_pass_by_value, reason = "`json!` makes a value where it is written")]
 
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+mod pipeline_file;
+mod scripted_vertex;
 
-use async_trait::async_trait;
+use std::{sync::Arc, time::Duration};
+
 use launchgate_engine::{
     Answer, AuthenticatedReceipt, BuildAnswer, Command, CommandKind, DecisionRecord, Gate, GateParts,
-    Receipt, Run, SweepReport,
-    ports::{CallError, CallErrorKind, NoArtifactCheck, NoBuildkiteKeys, NoFailureTopic, Vertex},
+    Receipt, SweepReport,
+    ports::{CallErrorKind, NoArtifactCheck, NoBuildkiteKeys, NoFailureTopic},
 };
 use launchgate_ledger_sqlite::{Options, SqliteLedger};
 use launchgate_outcome::{CheckStatus, Outcome, Reason};
 use launchgate_statement::{
     Artifact, Build, BuildkiteIds, EventId, PAYLOAD_TYPE, ProvenanceDraft, Sha256, Timestamp,
 };
-use launchgate_triggers::{Config, Files, LaunchPlan, Overrides, load};
+use launchgate_triggers::Config;
 use launchgate_trust::{AuthenticatedSender, Scheme, SigningKey, WebhookSecrets};
 use ring::hmac;
 use serde_json::{Value, json};
 
+use scripted_vertex::{Next, ScriptedVertex};
+
 const PUBLISHED: &str = "2026-11-18T11:06:40Z";
 const SECRET: &str = "hush";
 
-/// What happens to the next call; without a word it is taken.
-#[derive(Clone, Copy)]
-enum Next {
-    /// Refused for good.
-    Refused,
-    /// Turned away before it was taken in; worth trying again.
-    TurnedAway,
-    /// Taken, and the answer is lost.
-    Lost,
-}
+/// Refused for good.
+const REFUSED: Next = Next::Fail(CallErrorKind::Terminal(Reason::PermissionDenied), true);
 
-#[derive(Default)]
-struct Jobs {
-    next: VecDeque<Next>,
-    made: HashMap<String, Value>,
-}
-
-#[derive(Default)]
-struct ScriptedVertex(Mutex<Jobs>);
-
-fn error(kind: CallErrorKind, not_accepted: bool) -> CallError {
-    let (code, message) = ("SCRIPTED".to_owned(), "as scripted".to_owned());
-    CallError { kind, http_status: None, code, message, not_accepted, retry_after: None }
-}
-
-#[async_trait]
-impl Vertex for ScriptedVertex {
-    async fn create(&self, plan: &LaunchPlan) -> Result<Run, CallError> {
-        let mut jobs = self.0.lock().unwrap();
-        let next = jobs.next.pop_front();
-        match next {
-            Some(Next::Refused) => {
-                return Err(error(CallErrorKind::Terminal(Reason::PermissionDenied), true));
-            }
-            Some(Next::TurnedAway) => {
-                return Err(error(CallErrorKind::Transient(Reason::VertexRateLimited), true));
-            }
-            Some(Next::Lost) | None => {}
-        }
-        let mut job: Value = serde_json::from_str(&plan.request().body).unwrap();
-        job["name"] = json!(format!("projects/1/x/{}", plan.launch_id()));
-        job["createTime"] = json!("2099-01-01T00:00:00Z");
-        let run = self.run_of(plan, &job).unwrap();
-        if jobs.made.insert(plan.launch_id().to_string(), job).is_some() {
-            return Err(error(CallErrorKind::AlreadyExists, true));
-        }
-        match next {
-            Some(_) => Err(error(CallErrorKind::Transient(Reason::VertexUnavailable), false)),
-            None => Ok(run),
-        }
-    }
-
-    async fn get(&self, plan: &LaunchPlan) -> Result<Value, CallError> {
-        let made = self.0.lock().unwrap().made.get(plan.launch_id().as_str()).cloned();
-        made.ok_or_else(|| error(CallErrorKind::Terminal(Reason::NotFound), true))
-    }
-
-    async fn find(&self, _: &LaunchPlan) -> Result<Vec<Value>, CallError> {
-        Ok(Vec::new())
-    }
-
-    async fn look(&self, _: &LaunchPlan, run: &Run) -> Result<Value, CallError> {
-        panic!("no run goes quiet here: {run:?}")
-    }
-
-    fn run_of(&self, _: &LaunchPlan, job: &Value) -> Option<Run> {
-        Some(Run {
-            name: job["name"].as_str()?.to_owned(),
-            console: String::new(),
-            state: None,
-            end: None,
-            error: None,
-        })
-    }
-
-    async fn ready(&self) -> Result<(), CallError> {
-        Ok(())
-    }
-}
-
-struct Template(HashMap<String, Vec<u8>>);
-
-impl Files for Template {
-    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        self.0.get(path).cloned().ok_or_else(|| "no such file".to_owned())
-    }
-}
+/// Turned away before it was taken in; worth trying again.
+const TURNED_AWAY: Next = Next::Fail(CallErrorKind::Transient(Reason::VertexRateLimited), true);
 
 struct World {
     gate: Gate,
@@ -153,11 +71,11 @@ impl World {
     }
 
     fn next(&self, next: Next) {
-        self.vertex.0.lock().unwrap().next.push_back(next);
+        self.vertex.script(next);
     }
 
     fn jobs(&self) -> usize {
-        self.vertex.0.lock().unwrap().made.len()
+        self.vertex.jobs()
     }
 
     /// Delivers an event of this build; each `step` makes another event of it.
@@ -260,10 +178,7 @@ fn config(key: &SigningKey, keys: Value) -> Config {
         "signers": [{"id": "one", "publicKey": key.public_pem()}],
         "triggers": [trigger],
     });
-    let template = json!({"pipelineInfo": {"name": "p"}, "schemaVersion": "2.1.0", "root": {"dag": {"tasks": {}}}, "components": {}, "deploymentSpec": {}});
-    let files = Template(HashMap::from([("p.json".to_owned(), template.to_string().into_bytes())]));
-    let loaded = load("launchgate.yaml", &file.to_string(), &files, &Overrides::default());
-    loaded.config.unwrap_or_else(|| panic!("{:?}", loaded.findings))
+    pipeline_file::loaded(&file)
 }
 
 fn published() -> Timestamp {
@@ -326,7 +241,7 @@ async fn of_many_events_of_a_build_at_once_one_launches() {
 #[tokio::test]
 async fn a_launch_that_failed_leaves_its_key_to_the_next_and_a_replay_asks_for_it() {
     let world = World::with(json!({"oncePer": "build"}));
-    world.next(Next::Refused);
+    world.next(REFUSED);
     let failed = world.deliver(42, "train").await;
     let launched = world.deliver(42, "train-again").await;
 
@@ -345,8 +260,8 @@ async fn a_launch_that_failed_leaves_its_key_to_the_next_and_a_replay_asks_for_i
 #[tokio::test]
 async fn what_ended_as_a_duplicate_launches_by_a_replay_once_the_key_is_free() {
     let world = World::with(json!({"oncePer": "build"}));
-    world.next(Next::TurnedAway);
-    world.next(Next::Refused);
+    world.next(TURNED_AWAY);
+    world.next(REFUSED);
     let holder = world.deliver(42, "train").await;
     let second = world.deliver(42, "train-again").await;
     comes_to(&holder, Outcome::Retrying, Some(Reason::VertexRateLimited));
@@ -364,7 +279,7 @@ async fn what_ended_as_a_duplicate_launches_by_a_replay_once_the_key_is_free() {
 async fn a_holder_that_may_not_be_sent_any_more_leaves_its_key() {
     let once = json!({"oncePer": "build"});
     let world = World::with(once.clone());
-    world.next(Next::TurnedAway);
+    world.next(TURNED_AWAY);
     let holder = world.deliver(42, "train").await;
 
     let world = world.under(json!({"oncePer": "build", "mode": "paused"}));
@@ -422,7 +337,7 @@ async fn an_older_build_is_superseded_and_only_force_launches_it() {
 #[tokio::test]
 async fn a_build_that_was_turned_away_is_superseded_before_its_next_call() {
     let world = World::with(json!({"order": "newest"}));
-    world.next(Next::TurnedAway);
+    world.next(TURNED_AWAY);
     let older = world.deliver(41, "train").await;
     let newer = world.deliver(42, "train").await;
     comes_to(&older, Outcome::Retrying, Some(Reason::VertexRateLimited));
@@ -439,7 +354,7 @@ async fn a_build_that_was_turned_away_is_superseded_before_its_next_call() {
 #[tokio::test]
 async fn a_build_whose_call_may_have_been_taken_is_carried_through() {
     let world = World::with(json!({"order": "newest"}));
-    world.next(Next::Lost);
+    world.next(Next::AcceptThenReset);
     let older = world.deliver(41, "train").await;
     let newer = world.deliver(42, "train").await;
     comes_to(&older, Outcome::Retrying, Some(Reason::VertexUnavailable));
@@ -454,7 +369,7 @@ async fn a_build_whose_call_may_have_been_taken_is_carried_through() {
 #[tokio::test]
 async fn the_hourly_limit_ends_what_is_above_it_and_force_passes_and_counts() {
     let world = World::with(json!({"maxLaunchesPerHour": 2}));
-    world.next(Next::Refused);
+    world.next(REFUSED);
     let failed = world.deliver(1, "train").await;
 
     let answers = [world.deliver(2, "train").await, world.deliver(3, "train").await];
