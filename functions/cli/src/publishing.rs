@@ -57,10 +57,10 @@ type Held = Option<(Duration, EventCopy)>;
 async fn try_once(way: &mut impl Way, held: &mut Held) -> Result<String, Failure> {
     let now = way.now();
     let is_old = |(at, copy): &(Duration, EventCopy)| copy.young_for.is_some_and(|young| now >= *at + young);
-    if held.as_ref().is_none_or(is_old) {
-        *held = Some((now, way.seal().await?));
-    }
-    let (_, copy) = held.as_ref().expect("it was put there just now");
+    let (_, copy) = match held.take().filter(|copy| !is_old(copy)) {
+        Some(young) => held.insert(young),
+        None => held.insert((now, way.seal().await?)),
+    };
     way.publish(&copy.envelope).await
 }
 
